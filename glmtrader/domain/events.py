@@ -1,0 +1,117 @@
+"""All events of the bus, in one place: what may be published, journaled and decoded."""
+
+from glmtrader.domain.event import Event
+from glmtrader.domain.market_events import (
+    Candle,
+    ChainSnapshot,
+    InstrumentsListed,
+    MacroState,
+    MarketTick,
+    VolatilityForecast,
+    VolatilitySurface,
+)
+from glmtrader.domain.order_events import (
+    CancelCommand,
+    ExecutionCommand,
+    Fill,
+    FundingPaid,
+    IntentCompleted,
+    OptionDelivered,
+    OrderCommand,
+    OrderUpdate,
+    SessionSettled,
+    VenueReport,
+)
+from glmtrader.domain.risk_events import (
+    KillSwitchSet,
+    LedgerSnapshot,
+    PortfolioRisk,
+    PositionUpdate,
+    RiskAlert,
+    RiskVeto,
+    TradingModeChanged,
+)
+from glmtrader.domain.strategy_events import DecisionMade, StrategyIntent, StrategySignal
+from glmtrader.domain.system_events import (
+    ComponentFailed,
+    Health,
+    RunStarted,
+    StateSnapshot,
+    TimerFired,
+    VenueStatusChanged,
+)
+
+JOURNALED_EVENTS: tuple[type[Event], ...] = (
+    CancelCommand,
+    Candle,
+    ComponentFailed,
+    DecisionMade,
+    ExecutionCommand,
+    Fill,
+    FundingPaid,
+    InstrumentsListed,
+    IntentCompleted,
+    KillSwitchSet,
+    LedgerSnapshot,
+    MacroState,
+    OptionDelivered,
+    OrderCommand,
+    OrderUpdate,
+    PortfolioRisk,
+    PositionUpdate,
+    RiskAlert,
+    RiskVeto,
+    RunStarted,
+    SessionSettled,
+    StrategyIntent,
+    StrategySignal,
+    TimerFired,
+    TradingModeChanged,
+    VenueReport,
+    VenueStatusChanged,
+    VolatilityForecast,
+    VolatilitySurface,
+)
+"""Everything the journal keeps, by name."""
+
+PASSING_EVENTS: tuple[type[Event], ...] = (ChainSnapshot, Health, MarketTick, StateSnapshot)
+"""High-rate or purely descriptive events; the recorder keeps market data, the journal does not."""
+
+__all__ = [
+    "JOURNALED_EVENTS",
+    "PASSING_EVENTS",
+    "CancelCommand",
+    "Candle",
+    "ChainSnapshot",
+    "ComponentFailed",
+    "DecisionMade",
+    "Event",
+    "ExecutionCommand",
+    "Fill",
+    "FundingPaid",
+    "Health",
+    "InstrumentsListed",
+    "IntentCompleted",
+    "KillSwitchSet",
+    "LedgerSnapshot",
+    "MacroState",
+    "MarketTick",
+    "OptionDelivered",
+    "OrderCommand",
+    "OrderUpdate",
+    "PortfolioRisk",
+    "PositionUpdate",
+    "RiskAlert",
+    "RiskVeto",
+    "RunStarted",
+    "SessionSettled",
+    "StateSnapshot",
+    "StrategyIntent",
+    "StrategySignal",
+    "TimerFired",
+    "TradingModeChanged",
+    "VenueReport",
+    "VenueStatusChanged",
+    "VolatilityForecast",
+    "VolatilitySurface",
+]
