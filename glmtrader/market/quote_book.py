@@ -1,0 +1,139 @@
+"""The latest quote of every instrument: one view, written by the market service, read by all."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+import msgspec
+import numpy as np
+
+from glmtrader.domain.ids import InstrumentId
+from glmtrader.domain.instruments import Instrument
+from glmtrader.domain.market_events import ChainSnapshot, InstrumentsListed, MarketTick
+
+
+class Quote(msgspec.Struct, frozen=True, kw_only=True):
+    """Top of book in the instrument's own units; None where a side or the mark is absent."""
+
+    bid: Decimal | None
+    ask: Decimal | None
+    bid_quantity: Decimal | None
+    ask_quantity: Decimal | None
+    mark: Decimal | None
+    index_usd: Decimal | None
+    ts_ns: int
+
+
+class Catalogue:
+    """Every instrument listed now, by id, by underlying and by expiry."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[InstrumentId, Instrument] = {}
+        self._delisted: dict[InstrumentId, Instrument] = {}
+
+    def apply(self, event: InstrumentsListed) -> None:
+        """Add what was listed, retire what was delisted (positions may still refer to it)."""
+        for instrument in event.listed:
+            self._by_id[instrument.instrument_id] = instrument
+        for instrument_id in event.delisted:
+            gone = self._by_id.pop(instrument_id, None)
+            if gone is not None:
+                self._delisted[instrument_id] = gone
+
+    def get(self, instrument_id: InstrumentId) -> Instrument | None:
+        """The instrument, listed or retired; None if it was never heard of."""
+        return self._by_id.get(instrument_id) or self._delisted.get(instrument_id)
+
+    def is_listed(self, instrument_id: InstrumentId) -> bool:
+        """Whether it can be traded now, as far as listing goes."""
+        return instrument_id in self._by_id
+
+    def options(self, underlying: str, expiry_ns: int) -> list[Instrument]:
+        """Listed options of one expiry by ascending strike, puts before calls."""
+        found = [
+            item
+            for item in self._by_id.values()
+            if item.underlying == underlying and item.is_option and item.expiry_ns == expiry_ns
+        ]
+        return sorted(found, key=lambda item: (item.strike or Decimal(0), bool(item.is_call)))
+
+    def perpetual(self, underlying: str) -> Instrument | None:
+        """The listed perpetual of an underlying; None if there is none."""
+        for item in self._by_id.values():
+            if item.underlying == underlying and item.is_perpetual:
+                return item
+        return None
+
+    def listed(self) -> Iterable[Instrument]:
+        """All instruments listed now."""
+        return self._by_id.values()
+
+
+class QuoteBook:
+    """The newest quote by instrument, from ticks and chain snapshots alike."""
+
+    def __init__(self) -> None:
+        self._ticks: dict[InstrumentId, Quote] = {}
+        self._chains: dict[str, ChainSnapshot] = {}
+        self._rows: dict[InstrumentId, tuple[str, int]] = {}
+        self._index: dict[str, tuple[Decimal, int]] = {}
+
+    def apply_tick(self, event: MarketTick, underlying: str) -> None:
+        """Take one top of book."""
+        self._ticks[event.instrument_id] = Quote(
+            bid=event.bid,
+            ask=event.ask,
+            bid_quantity=event.bid_quantity,
+            ask_quantity=event.ask_quantity,
+            mark=event.mark,
+            index_usd=event.index_usd,
+            ts_ns=event.ts_init,
+        )
+        if event.index_usd is not None:
+            self._index[underlying] = (event.index_usd, event.ts_init)
+
+    def apply_chain(self, event: ChainSnapshot) -> None:
+        """Take a whole chain; rows are turned into quotes when someone asks for one."""
+        previous = self._chains.get(event.underlying)
+        self._chains[event.underlying] = event
+        if previous is None or previous.instrument_ids is not event.instrument_ids:
+            for row, instrument_id in enumerate(event.instrument_ids):
+                self._rows[instrument_id] = (event.underlying, row)
+        self._index[event.underlying] = (_decimal(event.index_usd), event.ts_init)
+
+    def chain(self, underlying: str) -> ChainSnapshot | None:
+        """The newest chain of an underlying."""
+        return self._chains.get(underlying)
+
+    def index_usd(self, underlying: str) -> tuple[Decimal, int] | None:
+        """Newest index price of an underlying and when it came; None before the first."""
+        return self._index.get(underlying)
+
+    def get(self, instrument_id: InstrumentId) -> Quote | None:
+        """The newest quote of an instrument; None if there never was one."""
+        tick = self._ticks.get(instrument_id)
+        row = self._rows.get(instrument_id)
+        if row is None:
+            return tick
+        chain = self._chains[row[0]]
+        if tick is not None and tick.ts_ns >= chain.ts_init:
+            return tick
+        index = row[1]
+        if index >= len(chain.instrument_ids) or chain.instrument_ids[index] != instrument_id:
+            return tick
+        return Quote(
+            bid=_price(chain.bid[index]),
+            ask=_price(chain.ask[index]),
+            bid_quantity=_price(chain.bid_quantity[index]),
+            ask_quantity=_price(chain.ask_quantity[index]),
+            mark=_price(chain.mark[index]),
+            index_usd=_decimal(chain.index_usd),
+            ts_ns=chain.ts_init,
+        )
+
+
+def _decimal(value: float) -> Decimal:
+    return Decimal(repr(float(value)))
+
+
+def _price(value: np.float64) -> Decimal | None:
+    return None if np.isnan(value) else _decimal(float(value))
