@@ -11,6 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from glmtrader.domain.ids import AccountId, InstrumentId, StrategyId
+from glmtrader.domain.instruments import Instrument
 
 
 class IntentType(StrEnum):
@@ -57,6 +58,8 @@ class StraddlePosition(msgspec.Struct, frozen=True, kw_only=True):
         strike_usd: of the straddle (the put's for a strangle).
         quantity: signed number of straddles: the smaller of the two legs' absolute quantities.
         opened_ns: first fill that made it non-zero.
+        p_vol_bid, p_vol_ask: of this very straddle now; None where a leg lacks a side.
+        q_straddle: the forecast at this expiry; None without a forecast.
     """
 
     expiry_ns: int
@@ -65,6 +68,9 @@ class StraddlePosition(msgspec.Struct, frozen=True, kw_only=True):
     put_id: InstrumentId
     quantity: Decimal
     opened_ns: int
+    p_vol_bid: float | None
+    p_vol_ask: float | None
+    q_straddle: float | None
 
 
 class MarketState(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +90,7 @@ class MarketState(msgspec.Struct, frozen=True, kw_only=True):
             gamma per 1 USD, vega per 1.00 of volatility.
         position: signed number of straddles this strategy holds on this underlying.
         inflight: signed straddles in intents that are not finished.
+        hedge_instrument: the perpetual that hedges this underlying, for strategies that hedge.
         trading_halted: the reason, where the risk service stopped new risk.
         memory: the strategy's own frozen memory, as canonical JSON.
     """
@@ -122,7 +129,7 @@ class MarketState(msgspec.Struct, frozen=True, kw_only=True):
     position: Decimal
     inflight: Decimal
     straddles: tuple[StraddlePosition, ...]
-    hedge_id: InstrumentId | None
+    hedge_instrument: Instrument | None
     trading_halted: str | None
     staleness: Staleness
     memory: str

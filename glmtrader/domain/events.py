@@ -31,7 +31,12 @@ from glmtrader.domain.risk_events import (
     RiskVeto,
     TradingModeChanged,
 )
-from glmtrader.domain.strategy_events import DecisionMade, StrategyIntent, StrategySignal
+from glmtrader.domain.strategy_events import (
+    DecisionMade,
+    StrategyIntent,
+    StrategySignal,
+    StrategySnapshot,
+)
 from glmtrader.domain.system_events import (
     ComponentFailed,
     Health,
@@ -43,7 +48,6 @@ from glmtrader.domain.system_events import (
 
 JOURNALED_EVENTS: tuple[type[Event], ...] = (
     CancelCommand,
-    Candle,
     ComponentFailed,
     DecisionMade,
     ExecutionCommand,
@@ -65,6 +69,7 @@ JOURNALED_EVENTS: tuple[type[Event], ...] = (
     SessionSettled,
     StrategyIntent,
     StrategySignal,
+    StrategySnapshot,
     TimerFired,
     TradingModeChanged,
     VenueReport,
@@ -74,7 +79,7 @@ JOURNALED_EVENTS: tuple[type[Event], ...] = (
 )
 """Everything the journal keeps, by name."""
 
-PASSING_EVENTS: tuple[type[Event], ...] = (ChainSnapshot, Health, MarketTick, StateSnapshot)
+PASSING_EVENTS: tuple[type[Event], ...] = (Candle, ChainSnapshot, Health, MarketTick, StateSnapshot)
 """High-rate or purely descriptive events; the recorder keeps market data, the journal does not."""
 
 __all__ = [
@@ -108,6 +113,7 @@ __all__ = [
     "StateSnapshot",
     "StrategyIntent",
     "StrategySignal",
+    "StrategySnapshot",
     "TimerFired",
     "TradingModeChanged",
     "VenueReport",

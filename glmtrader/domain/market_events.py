@@ -41,6 +41,7 @@ class Candle(Event, frozen=True, kw_only=True):
     """One completed bar of an underlying; `ts_event` is its close. Volume in coin."""
 
     topic: ClassVar[str] = "market.candle"
+    journaled: ClassVar[bool] = False
 
     underlying: str
     open_ns: int

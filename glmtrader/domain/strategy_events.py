@@ -3,6 +3,8 @@
 from decimal import Decimal
 from typing import ClassVar
 
+import msgspec
+
 from glmtrader.domain.decisions import Decision, Intent, MarketState
 from glmtrader.domain.event import Event
 from glmtrader.domain.ids import AccountId, InstrumentId, IntentId, StrategyId
@@ -48,3 +50,21 @@ class StrategySignal(Event, frozen=True, kw_only=True):
     signal_type: str
     quantity: Decimal
     confidence: float
+
+
+class LegHolding(msgspec.Struct, frozen=True, kw_only=True):
+    """What one strategy holds of one option."""
+
+    instrument_id: InstrumentId
+    quantity: Decimal
+    opened_ns: int
+
+
+class StrategySnapshot(Event, frozen=True, kw_only=True):
+    """A strategy's holdings and memory at one point of the journal: a restart folds from here."""
+
+    topic: ClassVar[str] = "state.strategy"
+
+    strategy_id: StrategyId
+    holdings: tuple[LegHolding, ...]
+    memory: str
