@@ -1,0 +1,93 @@
+"""What the engine knows, built from events alone, so that replay rebuilds it from the journal."""
+
+from decimal import Decimal
+
+from glmtrader.domain.event import Event
+from glmtrader.domain.ids import AccountId, ClientOrderId, InstrumentId, IntentId
+from glmtrader.domain.instruments import Instrument
+from glmtrader.domain.market_events import (
+    InstrumentsListed,
+    MacroState,
+    VolatilityForecast,
+    VolatilitySurface,
+)
+from glmtrader.domain.risk_events import PortfolioRisk, TradingMode, TradingModeChanged
+from glmtrader.domain.strategy_events import LegHolding
+from glmtrader.strategies.holdings import Holdings
+
+
+class MarketViews:
+    """The newest of each input, by underlying or account."""
+
+    def __init__(self) -> None:
+        self.surfaces: dict[str, VolatilitySurface] = {}
+        self.forecasts: dict[str, VolatilityForecast] = {}
+        self.macro: dict[str, MacroState] = {}
+        self.portfolios: dict[AccountId, PortfolioRisk] = {}
+        self.modes: dict[AccountId, TradingModeChanged] = {}
+        self.instruments: dict[InstrumentId, Instrument] = {}
+        self.perpetuals: dict[tuple[str, str], Instrument] = {}
+
+    def apply(self, event: Event) -> None:
+        """Take one event; those of other classes change nothing."""
+        match event:
+            case VolatilitySurface():
+                self.surfaces[event.underlying] = event
+            case VolatilityForecast():
+                self.forecasts[event.underlying] = event
+            case PortfolioRisk():
+                self.portfolios[event.account_id] = event
+            case MacroState():
+                self.macro[event.underlying] = event
+            case TradingModeChanged():
+                self.modes[event.account_id] = event
+            case InstrumentsListed():
+                self._list(event)
+            case _:
+                pass
+
+    def forget_expiry(self, underlying: str, expiry_ns: int) -> None:
+        """Drop the instruments of a delivered expiry; nothing refers to them any more."""
+        gone = [
+            key
+            for key, item in self.instruments.items()
+            if item.underlying == underlying and item.expiry_ns == expiry_ns
+        ]
+        for key in gone:
+            del self.instruments[key]
+
+    def halted(self, account_id: AccountId) -> str | None:
+        """Why no new risk may be taken on this account; None when trading is open."""
+        mode = self.modes.get(account_id)
+        if mode is None:
+            return "not reconciled yet"
+        return None if mode.mode is TradingMode.OPEN else f"{mode.mode}: {mode.reason}"
+
+    def _list(self, event: InstrumentsListed) -> None:
+        for item in event.listed:
+            self.instruments[item.instrument_id] = item
+            if item.is_perpetual:
+                self.perpetuals[item.venue, item.underlying] = item
+
+
+class StrategyBook:
+    """What one strategy instance holds, remembers, and has under way."""
+
+    def __init__(self, memory: str) -> None:
+        self.memory = memory
+        self.holdings: Holdings = {}
+        self.inflight: dict[IntentId, Decimal] = {}
+        self.hold_reason: str | None = None
+        self.hold_recorded_ns = 0
+
+    def restore(self, holdings: tuple[LegHolding, ...], memory: str) -> None:
+        """Take over a snapshot."""
+        self.holdings = {item.instrument_id: item for item in holdings}
+        self.memory = memory
+
+
+def belongs_to(strategy_id: str, client_order_id: ClientOrderId | None) -> bool:
+    """Whether an order was made by this strategy: `{strategy}-{epoch}-{seq}-{leg}-{attempt}`."""
+    if client_order_id is None:
+        return False
+    return client_order_id.rsplit("-", 4)[0] == strategy_id
