@@ -1,4 +1,4 @@
-"""The strategies that exist, by name, with what each needs; the engine knows them only from here."""
+"""The strategies that exist, by name, with what each needs: all that the engine knows of them."""
 
 from collections.abc import Callable
 from typing import Any
