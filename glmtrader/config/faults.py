@@ -83,4 +83,4 @@ def _kind(value: object) -> str:
 
 
 def _plain(message: str) -> str:
-    return message.split(" - at `")[0]
+    return message.split(" - at `", maxsplit=1)[0]
