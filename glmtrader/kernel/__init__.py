@@ -1,0 +1,1 @@
+"""Process services: clock, ids, bus, supervision, journal and the simulated event loop."""
