@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 """Every error of glmtrader, in one tree; leaf modules may add branches, never a second root.
 
 GlmtraderError
@@ -105,3 +106,10 @@ class QueueOverflowError(GlmtraderError):
 
 class TradingHaltedError(GlmtraderError):
     """Trading stopped for safety; the message says why and what clears it."""
+=======
+"""The one tree of errors: everything the program raises on purpose descends from here."""
+
+
+class GlmtraderError(Exception):
+    """Base of every error that glmtrader raises on purpose."""
+>>>>>>> simloop
