@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 """Every error of glmtrader, in one tree; leaf modules may add branches, never a second root.
 
 GlmtraderError
@@ -106,10 +105,3 @@ class QueueOverflowError(GlmtraderError):
 
 class TradingHaltedError(GlmtraderError):
     """Trading stopped for safety; the message says why and what clears it."""
-=======
-"""The one tree of errors: everything the program raises on purpose descends from here."""
-
-
-class GlmtraderError(Exception):
-    """Base of every error that glmtrader raises on purpose."""
->>>>>>> simloop
