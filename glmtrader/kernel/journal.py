@@ -270,7 +270,7 @@ def read_records(connection: sqlite3.Connection, *, after_seq: int = 0) -> Itera
             (after_seq,),
         )
         for seq, ts_ns, kind, body, stored in rows:
-            digest = _chain(digest, kind, body)
+            digest = _chain(digest, kind, body) if isinstance(body, bytes) else b""
             if digest != stored:
                 raise JournalCorruptError(
                     f"record {seq} ({kind}) does not match its digest: the journal was changed"

@@ -2,9 +2,9 @@
 
 import msgspec
 
+from glmtrader.domain.validation import require
 from glmtrader.quant.black76 import greeks_one, price_one
 from glmtrader.quant.hedging import whalley_wilmott_half_width
-from glmtrader.strategies.validation import require
 
 
 class CostAssumptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -13,8 +13,8 @@ import msgspec
 
 from glmtrader.domain.decisions import Action, Decision, Intent, IntentType, MarketState
 from glmtrader.domain.instruments import SECOND_NS
+from glmtrader.domain.validation import require
 from glmtrader.quant.hedging import whalley_wilmott_half_width
-from glmtrader.strategies.validation import require
 
 NAME = "delta_hedger"
 

@@ -20,7 +20,7 @@ from glmtrader.domain.decisions import (
     StraddlePosition,
 )
 from glmtrader.domain.instruments import DAY_NS, SECOND_NS
-from glmtrader.strategies.validation import require
+from glmtrader.domain.validation import require
 
 NAME = "pq_vol"
 

@@ -1,6 +1,6 @@
 """Directed links between hosts: seeded latency and cutting, and what blocks them."""
 
-from random import Random  # noqa: TID251 - kernel: seeded network behaviour
+from random import Random
 
 import msgspec
 

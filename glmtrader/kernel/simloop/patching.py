@@ -20,7 +20,7 @@ number of iterations instead.
 
 import gc
 import os
-import random  # noqa: TID251 - kernel: seeds it
+import random
 import socket
 import sys
 import time
@@ -60,7 +60,7 @@ def patched_process(clock: VirtualClock, seed: int) -> Iterator[None]:
 
 def _replacements(clock: VirtualClock, seed: int) -> list[tuple[Any, str, Any]]:
     entropy = random.Random(f"entropy {seed}")  # noqa: S311 - simulation, not secrets
-    uuid1 = uuid.uuid1  # noqa: TID251 - kernel: made deterministic here
+    uuid1 = uuid.uuid1
 
     def urandom(size: int, flags: int = 0) -> bytes:  # noqa: ARG001 - os.getrandom's signature
         return entropy.randbytes(size)

@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context
-from random import Random  # noqa: TID251 - kernel: the seeded order of task steps
+from random import Random
 from typing import Any, TypeVar, TypeVarTuple
 
 from glmtrader.kernel.simloop.clock import VirtualClock, deadline_ns

@@ -6,7 +6,7 @@
   the simulation, the generator is seeded anew.
 """
 
-import random  # noqa: TID251 - kernel: seeds a library's generator
+import random
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager

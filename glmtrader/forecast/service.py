@@ -1,0 +1,147 @@
+"""The forecast service: a core component that keeps candles and publishes Q.
+
+Every completed bar of an underlying gives one forecast. Inference is NumPy on a fitted artefact and
+takes a millisecond or two, so it may run in a core step; fitting never happens here.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import numpy as np
+import structlog
+
+from glmtrader.domain.event import Event
+from glmtrader.domain.instruments import DAY_NS
+from glmtrader.domain.market_events import Candle, VolatilityForecast
+from glmtrader.forecast.artefact import VolatilityModel
+from glmtrader.forecast.candles import CandleArrays, regularise
+from glmtrader.forecast.infer import ForecastUnavailable, ForecastValues, predict
+from glmtrader.kernel.inbox import Inbox
+
+HISTORY_DAYS: Final = 10
+"""Bars kept: the model's nine days and one more for outages."""
+
+_log = structlog.get_logger("glmtrader.forecast")
+
+
+class CandleHistory:
+    """The last days of one underlying's bars, in order; late and repeated bars are refused."""
+
+    def __init__(self, interval_ns: int) -> None:
+        assert interval_ns > 0, f"interval_ns {interval_ns} must be positive"
+        self.interval_ns = interval_ns
+        self.refused = 0
+        self._bars: deque[Candle] = deque(maxlen=HISTORY_DAYS * DAY_NS // interval_ns)
+
+    def __len__(self) -> int:
+        return len(self._bars)
+
+    def add(self, candle: Candle) -> bool:
+        """Append a bar.
+
+        Returns:
+            False (and counts it) for a bar of another interval, one that is not newer, and one
+            whose prices cannot be true.
+        """
+        is_newer = not self._bars or candle.open_ns > self._bars[-1].open_ns
+        on_grid = candle.interval_ns == self.interval_ns and candle.open_ns % self.interval_ns == 0
+        if not (is_newer and on_grid and _is_possible(candle)):
+            self.refused += 1
+            return False
+        self._bars.append(candle)
+        return True
+
+    def arrays(self) -> CandleArrays:
+        """The history on its regular grid, outages marked."""
+        bars = self._bars
+        return regularise(
+            np.array([bar.open_ns for bar in bars], dtype=np.int64),
+            np.array([bar.open for bar in bars]),
+            np.array([bar.high for bar in bars]),
+            np.array([bar.low for bar in bars]),
+            np.array([bar.close for bar in bars]),
+            np.array([bar.volume for bar in bars]),
+            interval_ns=self.interval_ns,
+        )
+
+
+class ForecastService:
+    """Publishes a `VolatilityForecast` for each completed bar that allows one.
+
+    Args:
+        models: the fitted model of each underlying.
+        interval_ns: length of the bars it listens to.
+        quiet_until_ns: bars that close before this only fill the history.
+    """
+
+    name = "forecast"
+    subscribes: tuple[type[Event], ...] = (Candle,)
+
+    def __init__(
+        self,
+        models: Mapping[str, VolatilityModel],
+        *,
+        interval_ns: int,
+        quiet_until_ns: int,
+        publish: Callable[[Event], None],
+    ) -> None:
+        self._models = dict(models)
+        self._interval_ns = interval_ns
+        self._quiet_until_ns = quiet_until_ns
+        self._publish = publish
+        self._histories: dict[str, CandleHistory] = {}
+        self._unavailable: dict[str, str] = {}
+
+    async def run(self, inbox: Inbox) -> None:
+        """Take events for ever; awaits nothing but its inbox."""
+        async for event in inbox:
+            if isinstance(event, Candle):
+                self.handle(event)
+
+    def handle(self, candle: Candle) -> None:
+        """Add a bar; forecast from it unless it belongs to the past before the start."""
+        model = self._models.get(candle.underlying)
+        if model is None or candle.interval_ns != self._interval_ns:
+            return
+        history = self._histories.setdefault(candle.underlying, CandleHistory(self._interval_ns))
+        if not history.add(candle) or candle.ts_event < self._quiet_until_ns:
+            return
+        values = predict(model, history.arrays(), candle.ts_event, underlying=candle.underlying)
+        if isinstance(values, ForecastUnavailable):
+            self._say_unavailable(candle.underlying, values)
+            return
+        self._unavailable.pop(candle.underlying, None)
+        self._publish(_event(values, candle))
+
+    def _say_unavailable(self, underlying: str, refusal: ForecastUnavailable) -> None:
+        """Log a refusal once for each new reason; the decision will hold for want of a forecast."""
+        if self._unavailable.get(underlying) != refusal.reason.value:
+            self._unavailable[underlying] = refusal.reason.value
+            _log.warning("forecast_unavailable", underlying=underlying, detail=refusal.detail)
+
+
+def _is_possible(candle: Candle) -> bool:
+    """Whether a bar's numbers can be a market's; NaN fails every comparison."""
+    body_low, body_high = min(candle.open, candle.close), max(candle.open, candle.close)
+    return 0 < candle.low <= body_low <= body_high <= candle.high < math.inf and (
+        0 <= candle.volume < math.inf
+    )
+
+
+def _event(values: ForecastValues, candle: Candle) -> VolatilityForecast:
+    return VolatilityForecast(
+        ts_event=candle.ts_event,
+        ts_init=candle.ts_init,
+        underlying=candle.underlying,
+        horizon_ns=values.horizon_ns,
+        q_var=values.q_var,
+        q_vol=values.q_vol,
+        q_vol_low=values.q_vol_low,
+        q_vol_high=values.q_vol_high,
+        q_straddle=values.q_straddle,
+        confidence=values.confidence,
+        model_id=values.model_id,
+        candles_until_ns=values.origin_ns,
+    )
