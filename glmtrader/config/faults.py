@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from glmtrader.config.toml_lines import KeyPath
+from glmtrader.config.types import convert
 
 Fault = tuple[KeyPath, str]
 """Where, and what is wrong there."""
@@ -41,7 +42,7 @@ def value_faults(value: object, expected: Any, path: KeyPath) -> list[Fault]:
             for fault in struct_faults(entry, item, (*path, index))
         ]
     try:
-        msgspec.convert(value, expected, strict=True)
+        convert(value, expected)
     except msgspec.ValidationError as error:
         return [(path, _plain(str(error)))]
     return []
@@ -52,7 +53,7 @@ def _condition_faults(
 ) -> list[Fault]:
     """Conditions that a struct states over its own fields, one fault for each."""
     try:
-        msgspec.convert(value, struct, strict=True)
+        convert(value, struct)
     except msgspec.ValidationError as error:
         return [(path, part) for part in _plain(str(error)).split("; ")]
     return []

@@ -58,7 +58,8 @@ class StraddlePosition(msgspec.Struct, frozen=True, kw_only=True):
         strike_usd: of the straddle (the put's for a strangle).
         quantity: signed number of straddles: the smaller of the two legs' absolute quantities.
         opened_ns: first fill that made it non-zero.
-        p_vol_bid, p_vol_ask: of this very straddle now; None where a leg lacks a side.
+        p_vol_bid, p_vol_ask: of the straddle at the forward of its expiry; None where a leg lacks
+            a side.
         q_straddle: the forecast at this expiry; None without a forecast.
     """
 

@@ -1,0 +1,156 @@
+"""The market service: first of the core components, so that all others see the market it leaves.
+
+It keeps the catalogue and the quote book, refuses ticks that cannot be true, and turns every chain
+snapshot into a `VolatilitySurface`, always from that one coherent snapshot.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+
+from glmtrader.domain.event import Event
+from glmtrader.domain.market_events import (
+    ChainSnapshot,
+    InstrumentsListed,
+    MarketTick,
+    SurfaceSlice,
+    VolatilitySurface,
+)
+from glmtrader.kernel.inbox import Inbox
+from glmtrader.market.quote_book import Catalogue, QuoteBook
+from glmtrader.quant.chain_quotes import ChainQuotes, Unavailable
+from glmtrader.quant.surface import VolSurfaceFit, fit_surface
+from glmtrader.quant.trading_clock import TradingClock
+
+
+class MarketService:
+    """Keeps the market views and publishes P.
+
+    Args:
+        catalogue, quotes: the views to keep; read by the components after this one.
+        clock: the trading clock in which total variance is interpolated.
+        publish: the bus's publish.
+    """
+
+    name = "market"
+    subscribes: tuple[type[Event], ...] = (InstrumentsListed, MarketTick, ChainSnapshot)
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        quotes: QuoteBook,
+        *,
+        clock: TradingClock,
+        publish: Callable[[Event], None],
+    ) -> None:
+        self._catalogue = catalogue
+        self._quotes = quotes
+        self._clock = clock
+        self._publish = publish
+        self.refused: Counter[str] = Counter()
+
+    async def run(self, inbox: Inbox) -> None:
+        """Take events for ever; awaits nothing but its inbox."""
+        async for event in inbox:
+            self.handle(event)
+
+    def handle(self, event: Event) -> None:
+        """Update the views; a chain also gives a surface."""
+        match event:
+            case MarketTick():
+                self._take_tick(event)
+            case ChainSnapshot():
+                self._quotes.apply_chain(event)
+                self._publish(surface_of(event, self._clock))
+            case InstrumentsListed():
+                self._catalogue.apply(event)
+            case _:
+                pass
+
+    def _take_tick(self, tick: MarketTick) -> None:
+        instrument = self._catalogue.get(tick.instrument_id)
+        refusal = "unlisted" if instrument is None else tick_fault(tick)
+        if instrument is None or refusal is not None:
+            self.refused[refusal or "unlisted"] += 1
+            return
+        self._quotes.apply_tick(tick, instrument.underlying)
+
+
+def tick_fault(tick: MarketTick) -> str | None:
+    """Why a top of book cannot be true; None if it can.
+
+    Returns:
+        `not_a_number`, `not_positive`, `crossed`, or None.
+    """
+    prices = [tick.bid, tick.ask, tick.mark, tick.index_usd]
+    sizes = [tick.bid_quantity, tick.ask_quantity]
+    present = [value for value in prices + sizes if value is not None]
+    if not all(value.is_finite() for value in present):
+        return "not_a_number"
+    if any(price is not None and price <= 0 for price in prices):
+        return "not_positive"
+    if any(size is not None and size < 0 for size in sizes):
+        return "not_positive"
+    if tick.bid is not None and tick.ask is not None and tick.bid > tick.ask:
+        return "crossed"
+    return None
+
+
+def surface_of(chain: ChainSnapshot, clock: TradingClock) -> VolatilitySurface:
+    """P of one snapshot; bad quotes are refused and counted, too few of them are `unavailable`."""
+    quotes = ChainQuotes(
+        now_ns=chain.ts_event,
+        expiry_ns=chain.expiry_ns,
+        strike=chain.strike,
+        is_call=chain.is_call,
+        bid=chain.bid,
+        ask=chain.ask,
+        forward=chain.forward,
+        mark=chain.mark,
+        inverse=chain.inverse,
+    )
+    fit = fit_surface(quotes, clock)
+    slices = tuple(_slice(fit, expiry) for expiry in _expiries(fit))
+    refused = {reason.name.lower(): count for reason, count in sorted(fit.refusals.items())}
+    first_refusal = next(iter(fit.unavailable.values()), None)
+    return VolatilitySurface(
+        ts_event=chain.ts_event,
+        ts_init=chain.ts_init,
+        underlying=chain.underlying,
+        venue=chain.venue,
+        index_usd=chain.index_usd,
+        slices=slices,
+        quotes_used=len(chain.instrument_ids) - sum(refused.values()),
+        quotes_refused=refused,
+        unavailable=None if slices else _why_none(first_refusal),
+    )
+
+
+def _expiries(fit: VolSurfaceFit) -> list[int]:
+    return [fitted.expiry_ns for fitted in fit.slices]
+
+
+def _slice(fit: VolSurfaceFit, expiry_ns: int) -> SurfaceSlice:
+    fitted = fit.slice_at(expiry_ns)
+    assert not isinstance(fitted, Unavailable), "only fitted expiries are listed"
+    atm = fit.atm_vol(expiry_ns)
+    straddle = fit.straddle_quote(expiry_ns)
+    quoted = None if isinstance(straddle, Unavailable) else straddle
+    assert np.isfinite(fitted.mid_vol).all(), f"expiry {expiry_ns}: a fitted volatility is NaN"
+    return SurfaceSlice(
+        expiry_ns=expiry_ns,
+        years=fitted.years,
+        forward=fitted.forward,
+        strikes=tuple(fitted.strikes.tolist()),
+        mid_vols=tuple(fitted.mid_vol.tolist()),
+        atm_vol=None if isinstance(atm, Unavailable) else atm,
+        straddle_strike=None if quoted is None else quoted.strike,
+        straddle_bid=None if quoted is None else quoted.bid_vol,
+        straddle_ask=None if quoted is None else quoted.ask_vol,
+    )
+
+
+def _why_none(refusal: Unavailable | None) -> str:
+    return "the chain is empty" if refusal is None else f"{refusal.reason}: {refusal.detail}"
+
