@@ -154,7 +154,7 @@ class StrategyEngine:
             case Fill():
                 for host in self._hosted:
                     if belongs_to(host.instance.strategy_id, event.client_order_id):
-                        self._book_fill(host, event)
+                        host.book.holdings = with_fill(host.book.holdings, event)
             case OptionDelivered():
                 for host in self._hosted:
                     if host.instance.underlying == event.underlying:
@@ -168,11 +168,6 @@ class StrategyEngine:
                 self._finish(event.strategy_id, event.intent_id)
             case _:
                 pass
-
-    def _book_fill(self, host: _Hosted, fill: Fill) -> None:
-        item = self.views.instruments.get(fill.instrument_id)
-        if item is not None and item.is_option:
-            host.book.holdings = with_fill(host.book.holdings, fill)
 
     def _finish(self, strategy_id: StrategyId, intent_id: IntentId) -> None:
         for host in self._hosted:

@@ -1,4 +1,4 @@
-"""What each strategy holds of options, and how legs pair into straddles; pure.
+"""What each strategy holds, and how its option legs pair into straddles; pure.
 
 A fill belongs to the strategy whose configured name begins its client order id. Fills without one
 (placed by hand) belong to no strategy; the account's positions are the risk service's business.
