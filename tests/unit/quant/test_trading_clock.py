@@ -1,12 +1,10 @@
 """Trading time averages to calendar time and bends within the week as variance does."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from recorded_data import recorded
 
 from glmtrader.quant.trading_clock import (
     BTC_CLOCK,
@@ -17,7 +15,6 @@ from glmtrader.quant.trading_clock import (
     interpolate_total_variance,
 )
 
-DATA = Path(os.environ.get("GLMTRADER_DATA", Path(__file__).parents[3] / ".." / "shared" / "data"))
 HOUR = NANOSECONDS_PER_HOUR
 WEEK = 168 * HOUR
 MONDAY = 1_767_571_200_000_000_000
@@ -102,13 +99,9 @@ def test_beyond_the_nodes_the_rate_of_trading_time_is_kept() -> None:
 
 def test_the_profile_multiplies_variance_not_volatility() -> None:
     """BTC candles: squared returns follow the profile closely, their roots do not."""
-    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
-    file = DATA / "klines" / "BTCUSDT_15m_2023_2024.parquet"
-    if not file.exists():
-        pytest.skip(f"no recorded candles at {file}")
-    table = parquet.read_table(file)
-    opened_ms = table["ts"].to_numpy()[1:]
-    squared = np.diff(np.log(table["close"].to_numpy())) ** 2
+    candles = recorded("klines/BTCUSDT_15m_2023_2024.parquet")
+    opened_ms = candles["ts"][1:]
+    squared = np.diff(np.log(candles["close"])) ** 2
     hour = opened_ms // 3_600_000 % 24
     measured = np.array([squared[hour == at].mean() for at in range(24)])
     measured /= measured.mean()
