@@ -71,8 +71,8 @@ class VarianceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         jump_half_life_s: how fast that addition fades.
     """
 
-    half_lives_s: tuple[float, ...] = (3_600.0, 86_400.0, 1_728_000.0)
-    sds: tuple[float, ...] = (0.45, 0.5, 0.6)
+    half_lives_s: tuple[float, ...] = (1_800.0, 43_200.0, 864_000.0)
+    sds: tuple[float, ...] = (0.5, 0.55, 0.6)
     jumps_per_year: float = 250.0
     jump_share: float = 0.10
     jump_log_variance: float = 0.5
