@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from glmtrader.domain.instruments import HOUR_NS, SECOND_NS
+from glmtrader.quant.trading_clock import BTC_CLOCK
 from glmtrader.simulator.generated_config import CoinConfig, GeneratedMarketConfig
-from glmtrader.simulator.seasonality import variance_weight
 from glmtrader.simulator.variance import YEAR_S, VarianceModel, decay_rates, relax
 
 FloatArray = npt.NDArray[np.float64]
@@ -67,6 +67,11 @@ class HourNoise(msgspec.Struct, frozen=True, kw_only=True):
         return np.asarray(shared + math.sqrt(1.0 - correlation) * own, np.float64)
 
 
+def trading_seconds(start_ns: int, end_ns: npt.NDArray[np.int64] | int) -> FloatArray:
+    """Seconds of average variance from one moment to others."""
+    return np.asarray(BTC_CLOCK.years(start_ns, end_ns) * YEAR_S, np.float64)
+
+
 def draw_hour(rng: np.random.Generator, config: GeneratedMarketConfig) -> HourNoise:
     """The part of an hour's randomness that all underlyings share."""
     rows = 1 + len(config.variance.sds)
@@ -105,7 +110,7 @@ class CoinDynamics:
         own = self._rng.standard_normal((rows + 2 + _SLOW_ROWS + _SIZE_ROWS, self._steps))
         uniforms = self._rng.random(self._steps)
         shared = noise.mixed_with(own[:rows], self._config.correlation)
-        step_s = self._config.step_s * variance_weight(open_ns)
+        step_s = float(trading_seconds(open_ns, open_ns + HOUR_NS)) / self._steps
         jumped = uniforms < 1.0 - math.exp(-self._model.jumps_per_s * step_s)
         factors = self._factor_paths(shared[1:], jumped, step_s)
         variance = self._variance(factors)

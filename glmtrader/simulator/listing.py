@@ -31,9 +31,9 @@ _QUARTERLIES: Final = 4
 _FRIDAY: Final = 4
 _STEP_LADDER: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 _NEAR_SDS: Final = 1.0
-_FAR_SDS: Final = 3.0
-_LOG_DISTANCE_MAX: Final = 1.2
-_NEAR_STRIKES: Final = 14
+_FAR_SDS: Final = 4.0
+_LOG_DISTANCE_MAX: Final = 1.3
+_NEAR_STRIKES: Final = 18
 
 
 class ListedOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +78,7 @@ def strike_grid(forward_usd: float, years: float, vol: float, step_usd: float) -
     sd = vol * math.sqrt(max(years, 0.5 / 365.0))
     near = forward_usd * min(_NEAR_SDS * sd, 0.5)
     fine = _step_at_least(2.0 * near / _NEAR_STRIKES, step_usd)
-    coarse = _step_at_least(2.0 * fine, step_usd)
+    coarse = _step_at_least(min(2.0 * fine, near), step_usd)
     reach = math.exp(min(_FAR_SDS * sd, _LOG_DISTANCE_MAX))
     return np.union1d(
         _multiples(forward_usd - near, forward_usd + near, fine),

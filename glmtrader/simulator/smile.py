@@ -47,11 +47,20 @@ def spread_vol(days: FloatArray) -> FloatArray:
     return np.interp(logs, np.log(SPREAD_DAYS), SPREAD_VOL)
 
 
+def vega_coin(
+    forward: FloatArray, strike: FloatArray, years: FloatArray, vol: FloatArray
+) -> FloatArray:
+    """Change of the coin price for 1.00 of volatility: n(d1) sqrt(T)."""
+    total = vol * np.sqrt(years)
+    d1 = np.log(forward / strike) / total + 0.5 * total
+    return np.asarray(np.exp(-0.5 * d1**2) * np.sqrt(years / (2.0 * np.pi)), np.float64)
+
+
 def half_width(
-    days: FloatArray, vega_coin: FloatArray, moneyness: FloatArray, intrinsic_coin: FloatArray
+    days: FloatArray, vega: FloatArray, moneyness: FloatArray, intrinsic_coin: FloatArray
 ) -> FloatArray:
     """Half the bid-ask width in coin before rounding to ticks."""
-    at_strike = 0.5 * spread_vol(days) * vega_coin * (1.0 + _WIDER_IN_WINGS * moneyness**2)
+    at_strike = 0.5 * spread_vol(days) * vega * (1.0 + _WIDER_IN_WINGS * moneyness**2)
     return np.asarray(at_strike + 0.5 * _WIDER_IN_THE_MONEY * intrinsic_coin, np.float64)
 
 
@@ -69,8 +78,9 @@ def quote(
     first: the mean width stays the measured one.
 
     Args:
-        mark: (n,) coin. half: (n,) half width in coin. in_the_money_z: (n,) standardised moneyness,
-            positive in the money.
+        mark: (n,) coin.
+        half: (n,) half width in coin.
+        in_the_money_z: (n,) standardised moneyness, positive in the money.
     """
     tick = tick_of(mark)
     inner = np.maximum(half - 0.5 * tick, 0.0)

@@ -37,7 +37,10 @@ def relax(start: FloatArray, rates: FloatArray, step_s: float, shocks: FloatArra
     """Paths of x' = x exp(-rate step) + shock, the start included.
 
     Args:
-        start: (k,) values. rates: (k,) per second. shocks: (k, n), added at the end of each step.
+        start: (k,) values.
+        rates: (k,) per second.
+        step_s: seconds of each step.
+        shocks: (k, n), added at the end of each step.
 
     Returns:
         (k, n + 1) values. The sum is scaled by the decay over the whole block, so a block must
@@ -75,7 +78,8 @@ class VarianceModel:
         """Integral of expected variance over each horizon, in units of the long-run variance.
 
         Args:
-            state: (k + 1,) factors, the jump echo last. horizons_s: (n,) trading seconds.
+            state: (k + 1,) factors, the jump echo last.
+            horizons_s: (n,) trading seconds.
 
         Returns:
             (n,) trading seconds: of the horizon where variance is at its long-run mean.
