@@ -1,0 +1,59 @@
+"""Settings of a recorded market: which files, and what stands in for what was not recorded."""
+
+import msgspec
+
+from glmtrader.errors import ConfigurationError
+
+
+class RecordedMarketConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Recorded option chains and candles, replayed.
+
+    File patterns are relative to `folder`; `{underlying}` is replaced by the coin's name.
+
+    Attributes:
+        folder: where the recordings are.
+        underlyings: coins to replay.
+        venue: the prefix of instrument ids.
+        start_ns: the first moment; None for the first snapshot that has enough history.
+        history_days: candles that must exist before the start.
+        trade_window_s: for so long after a snapshot its quotes can be traded.
+        chain_pattern: a glob. candle_file, perpetual_file, funding_file: one file a coin; without
+            `funding_file` no funding is charged.
+        quote_size_coin: assumed behind every option quote whose size was not recorded.
+        perpetual_size_usd: assumed on both sides of the perpetual.
+        perpetual_tick_usd: the perpetual is quoted half a tick around its recorded close.
+        option_lot: by underlying, in coin.
+    """
+
+    folder: str
+    underlyings: tuple[str, ...] = ("BTC",)
+    venue: str = "deribit"
+    start_ns: int | None = None
+    history_days: int = 10
+    trade_window_s: float = 60.0
+    chain_pattern: str = "options/deribit_chain_*.parquet"
+    candle_file: str = "klines/{underlying}USDT_5m_20251220_20260218.parquet"
+    perpetual_file: str = "klines/{underlying}USDT-PERP_5m_20251220_20260218.parquet"
+    funding_file: str | None = "funding/{underlying}USDT_PERP_funding_8h.csv"
+    quote_size_coin: float = 10.0
+    perpetual_size_usd: float = 1_000_000.0
+    perpetual_tick_usd: float = 0.1
+    option_lot: dict[str, str] = msgspec.field(default_factory=lambda: {"BTC": "0.1", "ETH": "1"})
+
+    def __post_init__(self) -> None:
+        faults = []
+        if not self.underlyings:
+            faults.append("underlyings is empty: name at least one coin")
+        unknown = [name for name in self.underlyings if name not in self.option_lot]
+        if unknown:
+            faults.append(f"option_lot lacks {', '.join(unknown)}")
+        positive = {
+            "history_days": self.history_days,
+            "trade_window_s": self.trade_window_s,
+            "quote_size_coin": self.quote_size_coin,
+            "perpetual_size_usd": self.perpetual_size_usd,
+            "perpetual_tick_usd": self.perpetual_tick_usd,
+        }
+        faults.extend(f"{name} {v} must be positive" for name, v in positive.items() if v <= 0)
+        if faults:
+            raise ConfigurationError(f"recorded market: {'; '.join(faults)}")
