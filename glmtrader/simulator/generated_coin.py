@@ -24,7 +24,7 @@ from glmtrader.simulator.dynamics import (
     trading_seconds,
 )
 from glmtrader.simulator.generated_config import CoinConfig, GeneratedMarketConfig
-from glmtrader.simulator.listing import EXPIRY_HOUR_NS, Listing
+from glmtrader.simulator.listing_calendar import EXPIRY_HOUR_NS, Listing
 from glmtrader.simulator.market_model import CandleColumns, OptionChain, PerpetualQuote
 from glmtrader.simulator.variance import VarianceModel
 
