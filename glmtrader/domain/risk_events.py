@@ -178,8 +178,19 @@ class PositionEntry(msgspec.Struct, frozen=True, kw_only=True):
     realized_pnl: Decimal
 
 
+class BookedEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A booking at or after the ledger's cursor, by the name that keeps it from being repeated."""
+
+    name: str
+    cursor: int
+
+
 class LedgerSnapshot(Event, frozen=True, kw_only=True):
-    """The whole ledger at one point of the journal, so that a restart folds from here."""
+    """The whole ledger at one point of the journal, so that a restart folds from here.
+
+    Attributes:
+        cursor: every booking before it is in these books; `booked` names those at or after it.
+    """
 
     topic: ClassVar[str] = "state.ledger"
 
@@ -187,6 +198,7 @@ class LedgerSnapshot(Event, frozen=True, kw_only=True):
     balances: tuple[BalanceEntry, ...]
     positions: tuple[PositionEntry, ...]
     cursor: int
+    booked: tuple[BookedEntry, ...]
     fees_paid: tuple[BalanceEntry, ...]
     funding_paid: tuple[BalanceEntry, ...]
     equity_peak: float | None
