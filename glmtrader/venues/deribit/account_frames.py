@@ -1,6 +1,7 @@
 """What Deribit says of an account: orders, trades, positions, balances and the transaction log."""
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
+from typing import Any
 
 import msgspec
 
@@ -9,7 +10,7 @@ class OrderData(msgspec.Struct, frozen=True):
     """An order in a reply, a `user.orders` notification or a look-up.
 
     Attributes:
-        price: the limit; the words `market_price` for a market order.
+        price: a number, the words `market_price` for a market order, or nothing; ask `limit`.
         cancel_reason: why the venue cancelled it, for example `cancel_on_disconnect`.
     """
 
@@ -21,9 +22,17 @@ class OrderData(msgspec.Struct, frozen=True):
     last_update_timestamp: int
     filled_amount: Decimal = Decimal(0)
     label: str = ""
-    price: Decimal | str | None = None
+    price: Any = None
     cancel_reason: str = ""
     reject_reason: str = ""
+
+    @property
+    def limit(self) -> Decimal | None:
+        """The limit price; None where the order has none."""
+        try:
+            return None if self.price is None else Decimal(str(self.price))
+        except InvalidOperation:
+            return None
 
 
 class UserTradeData(msgspec.Struct, frozen=True):

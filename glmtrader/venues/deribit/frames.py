@@ -9,6 +9,10 @@ from decimal import Decimal
 import msgspec
 
 
+ABSENT = msgspec.Raw(b"")
+"""A field that the frame does not have; a JSON null is `null`, not this."""
+
+
 class RpcError(msgspec.Struct, frozen=True):
     """The venue's refusal of one request."""
 
@@ -36,7 +40,7 @@ class Envelope(msgspec.Struct, frozen=True):
     id: int | None = None
     method: str | None = None
     params: NotificationParams | None = None
-    result: msgspec.Raw | None = None
+    result: msgspec.Raw = ABSENT
     error: RpcError | None = None
 
 
@@ -127,7 +131,7 @@ class PlatformStatus(msgspec.Struct, frozen=True):
 
 
 class InstrumentStateData(msgspec.Struct, frozen=True):
-    """`instrument.state.{kind}.{currency}`: an instrument was created, settled, closed …"""
+    """`instrument.state.{kind}.{currency}`: a listing changed its state."""
 
     instrument_name: str
     state: str
