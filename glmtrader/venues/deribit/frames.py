@@ -8,7 +8,6 @@ from decimal import Decimal
 
 import msgspec
 
-
 ABSENT = msgspec.Raw(b"")
 """A field that the frame does not have; a JSON null is `null`, not this."""
 

@@ -75,9 +75,7 @@ class PendingRequests:
         pending.sent = True
         due_ns = self._clock.now_ns() + round(timeout_s * SECOND_NS)
         reason = f"{pending.method}: no answer within {timeout_s:g} s"
-        pending.timer = self._clock.call_at(
-            due_ns, lambda: self._finish(request_id, Unanswered(reason, sent=True))
-        )
+        pending.timer = self._clock.call_at(due_ns, lambda: self.drop(request_id, reason))
 
     def answer(self, request_id: int, reply: Reply) -> bool:
         """Deliver the venue's word; False where nobody awaits it (late, or never asked)."""

@@ -269,13 +269,11 @@ async def _as_task(serve: Callable[[], Awaitable[None]]) -> None:
 
 def _cause(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     """The failure to report: a bug first, then a refusal, then whatever ended the connection."""
-    leaves = list(_leaves(failures))
-    for kind in (VenueRefusedError, ProtocolError, VenueUnavailableError):
-        if all(isinstance(leaf, VenueError) for leaf in leaves):
-            for leaf in leaves:
-                if isinstance(leaf, kind):
-                    return leaf
-    return failures
+    leaves = _leaves(failures)
+    if not all(isinstance(leaf, VenueError) for leaf in leaves):
+        return failures
+    ranks = (VenueRefusedError, ProtocolError, VenueUnavailableError, VenueError)
+    return min(leaves, key=lambda leaf: [isinstance(leaf, rank) for rank in ranks].index(True))
 
 
 def _leaves(failures: BaseExceptionGroup[BaseException]) -> list[BaseException]:

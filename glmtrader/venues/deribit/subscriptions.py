@@ -26,6 +26,7 @@ class Subscriptions:
         self._wanted: dict[str, None] = {}
         self._active: dict[str, None] = {}
         self._refused: dict[str, None] = {}
+        self._renewing: dict[str, None] = {}
         self._changed = asyncio.Event()
 
     @property
@@ -41,13 +42,15 @@ class Subscriptions:
 
     def renew(self, channel: str) -> None:
         """Unsubscribe and subscribe again, for a new snapshot."""
-        self._active.pop(channel, None)
-        self._changed.set()
+        if channel in self._active:
+            self._renewing[channel] = None
+            self._changed.set()
 
     def connection_ended(self) -> None:
         """Nothing is on any more."""
         self._active.clear()
         self._refused.clear()
+        self._renewing.clear()
 
     async def catch_up(self) -> None:
         """Ask for the difference between wanted and on; one pass.
@@ -57,16 +60,21 @@ class Subscriptions:
             ProtocolError: an account channel was silently left out.
         """
         self._changed.clear()
-        gone = [channel for channel in self._active if channel not in self._wanted]
+        gone = [
+            channel
+            for channel in self._active
+            if channel not in self._wanted or channel in self._renewing
+        ]
+        self._renewing.clear()
+        for channel in gone:
+            self._active.pop(channel, None)
+        for batch in self._batches([channel for channel in gone if not _is_private(channel)]):
+            await self._ask("public/unsubscribe", batch)
         fresh = [
             channel
             for channel in self._wanted
             if channel not in self._active and channel not in self._refused
         ]
-        for batch in self._batches([channel for channel in gone if not _is_private(channel)]):
-            await self._ask("public/unsubscribe", batch)
-        for channel in gone:
-            self._active.pop(channel, None)
         for batch in self._batches([channel for channel in fresh if _is_private(channel)]):
             await self._subscribe("private/subscribe", batch)
         for batch in self._batches([channel for channel in fresh if not _is_private(channel)]):
