@@ -1,0 +1,130 @@
+"""ccxt as the REST side: what is listed, history and reconciliation; loaded at the first use.
+
+ccxt signs, throttles and transports; results are taken as the venue sent them (its parsers drop
+labels and tick steps) and decoded into this folder's types. One request runs at a time.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
+
+import aiohttp
+import msgspec
+
+from glmtrader.errors import ProtocolError, VenueError, VenueRefusedError, VenueUnavailableError
+from glmtrader.kernel.clock import Clock
+from glmtrader.kernel.ids import secret_token
+from glmtrader.venues.deribit.config import DeribitConfig
+from glmtrader.venues.deribit.limits import OrderLimiter
+from glmtrader.venues.deribit.names import MS_NS
+from glmtrader.venues.slim_ccxt import load_exchange
+
+T = TypeVar("T")
+
+_CODE: Final = re.compile(r'"code"\s*:\s*(-?\d+)')
+
+
+class Rest:
+    """Deribit's REST through ccxt.
+
+    Args:
+        http: the session to use; closing it is its owner's business.
+        limiter: told when the venue says that requests come too fast.
+    """
+
+    def __init__(
+        self,
+        config: DeribitConfig,
+        *,
+        clock: Clock,
+        http: aiohttp.ClientSession,
+        limiter: OrderLimiter,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._http = http
+        self._limiter = limiter
+        self._turn = asyncio.Lock()
+        self._exchange: Any = None
+        self.clock_offset_ns = 0
+        """Venue time minus ours, for signatures; kept up to date by whoever measures it."""
+
+    async def public(self, method: str, params: Mapping[str, object], result: type[T]) -> T:
+        """A public method's result, for example `get_instruments`.
+
+        Raises:
+            VenueUnavailableError: no answer, or one that another try may change.
+            VenueRefusedError: the venue's own no, with its code.
+            ProtocolError: the result is not what it should be.
+        """
+        return await self._ask("public", method, params, result)
+
+    async def private(self, method: str, params: Mapping[str, object], result: type[T]) -> T:
+        """A private method's result; fails like `public`."""
+        assert self._config.credentials is not None, f"private/{method} needs credentials"
+        return await self._ask("private", method, params, result)
+
+    async def close(self) -> None:
+        """Let go of ccxt; the shared session stays open."""
+        if self._exchange is not None:
+            await self._exchange.close()
+            self._exchange = None
+
+    async def _ask(
+        self, room: str, method: str, params: Mapping[str, object], result: type[T]
+    ) -> T:
+        name = f"{room}/{method}"
+        async with self._turn:
+            answer = await self._fetch(f"{room}_get_{method}", dict(params), name)
+        value = answer.get("result") if isinstance(answer, dict) else None
+        try:
+            return msgspec.convert(value, result, strict=False)
+        except msgspec.ValidationError as error:
+            raise ProtocolError(f"{name}: cannot read the result: {error}") from error
+
+    async def _fetch(self, function: str, params: dict[str, object], name: str) -> Any:
+        if self._exchange is None:
+            self._exchange = self._make()
+        errors = __import__("ccxt.base.errors", fromlist=["BaseError"])
+        try:
+            return await getattr(self._exchange, function)(params)
+        except errors.DDoSProtection as error:
+            self._limiter.too_many_requests(self._clock.now_ns(), retry_after_ns=self._retry_ns())
+            raise VenueUnavailableError(f"{name}: too many requests: {error}") from error
+        except errors.BaseError as error:
+            raise _translate(name, error, errors) from error
+
+    def _retry_ns(self) -> int | None:
+        headers = self._exchange.last_response_headers or {}
+        seconds = str(headers.get("Retry-After", ""))
+        return int(seconds) * 1000 * MS_NS if seconds.isdigit() else None
+
+    def _make(self) -> Any:
+        """An exchange whose clock, nonce, session and address are ours."""
+        exchange = load_exchange("deribit")(
+            {
+                "session": self._http,
+                "timeout": round(self._config.timeouts.rest_s * 1000),
+                "enableRateLimit": True,
+            }
+        )
+        exchange.urls["api"] = {"rest": self._config.rest_url}
+        exchange.milliseconds = self._venue_ms
+        exchange.nonce = lambda: secret_token(8)
+        if self._config.credentials is not None:
+            exchange.apiKey = self._config.credentials.client_id
+            exchange.secret = self._config.credentials.client_secret.reveal()
+        return exchange
+
+    def _venue_ms(self) -> int:
+        return (self._clock.now_ns() + self.clock_offset_ns) // MS_NS
+
+
+def _translate(name: str, error: Exception, errors: Any) -> VenueError:
+    """A ccxt error in this project's tree: a network error is never a `not found`."""
+    words = f"{name}: {error}"
+    if isinstance(error, errors.OperationFailed | errors.BadResponse):
+        return VenueUnavailableError(words)
+    found = _CODE.search(str(error))
+    return VenueRefusedError(words, code=found[1] if found else type(error).__name__)
