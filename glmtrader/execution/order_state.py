@@ -1,9 +1,16 @@
 """The life of one order, as a pure function: record in, record out.
 
-States are `OrderStatus`; what can happen to an order is `OrderEvent`. Rows are states, columns are
-events, a cell is the next state; `.` stays, `!` cannot happen and raises `IllegalTransitionError`:
+    CREATED --send--> SENT --ack--> ACCEPTED --part--> PARTLY_FILLED --full--> FILLED
+                       |               |                    |
+                       |               +--ask--> CANCEL_REQUESTED --cancel--> CANCELLED
+                       +--reject--> REJECTED
+                       +--expire--> EXPIRED
+                       +--lost----> UNKNOWN --found--> any of the above
+                                            --never--> EXPIRED (presumed) --appear--> ACCEPTED
 
-{TABLE}
+The whole of it is `TABLE`: rows are states (`OrderStatus`), columns are what can happen
+(`OrderEvent`), a cell is the next state; `.` stays, `!` cannot happen and raises
+`IllegalTransitionError`.
 
 - A fill may come before the acknowledgement, after a cancel, twice, or alone: it counts by trade
   id, and the state follows the quantity. A final state keeps its name when a part fills late, and
@@ -13,6 +20,7 @@ events, a cell is the next state; `.` stays, `!` cannot happen and raises `Illeg
 - `lost` makes an order UNKNOWN: it may rest at the venue, and counts in full until it is found or
   `never` says that the venue can no longer accept it. `appear` is a venue's report of an open
   order; it wins over everything final but a fill, so that a late acceptance is adopted.
+- `sent` from the venue says nothing new once it was sent.
 - CREATED is approved and not yet handed to the venue: nothing but sending it or giving it up can
   happen to it.
 
@@ -69,8 +77,6 @@ rejected          !    .        partly_filled filled .                .         
 expired           !    .        .             filled .                cancelled .        .       .       .       accepted
 unknown           !    accepted partly_filled filled .                cancelled rejected expired .       expired accepted
 """  # noqa: E501  one row a state: a wrapped table cannot be read
-
-__doc__ = (__doc__ or "").replace("{TABLE}", "\n".join(f"    {row}" for row in TABLE.splitlines()))
 
 
 def _parse(table: str) -> dict[tuple[OrderStatus, OrderEvent], OrderStatus | None]:
@@ -165,7 +171,9 @@ def updated(record: OrderRecord, update: OrderUpdate, *, now_ns: int) -> OrderRe
         raise IllegalTransitionError(
             f"order {record.order.client_order_id}: update is of {update.client_order_id}"
         )
-    moved = happened(record, _event_of(record, update), now_ns=now_ns)
+    moved = record
+    if update.status is not OrderStatus.SENT or record.status is OrderStatus.CREATED:
+        moved = happened(record, _event_of(record, update), now_ns=now_ns)
     return msgspec.structs.replace(
         moved,
         venue_order_id=update.venue_order_id or record.venue_order_id,
@@ -196,6 +204,8 @@ def filled(record: OrderRecord, fill: Fill, *, now_ns: int) -> OrderRecord:
             f" {quantity} filled"
         )
     event = OrderEvent.FULL if quantity == order.quantity else OrderEvent.PART
+    if record.presumed and event is OrderEvent.PART:
+        record = happened(record, OrderEvent.APPEAR, now_ns=now_ns)
     return msgspec.structs.replace(
         happened(record, event, now_ns=now_ns),
         venue_order_id=fill.venue_order_id,
