@@ -79,6 +79,10 @@ class Gateway:
         self._venue.submit(approved, now_ns=now_ns)
         return True
 
+    def drop(self, command: OrderCommand) -> None:
+        """Forget the approval of a command that must not be carried out any more."""
+        self._pending.pop(command.approval_id, None)
+
     def ask_cancel(self, client_order_id: ClientOrderId, reason: str, *, now_ns: int) -> None:
         """Publish a cancel; it needs no approval and leaves when it comes back."""
         self._publish(

@@ -175,6 +175,15 @@ def stop(work: IntentWork, reason: str) -> IntentWork:
     return msgspec.structs.replace(work, stopped=work.stopped or reason)
 
 
+def rebased(work: IntentWork, policy: ExecutionPolicy, *, now_ns: int) -> IntentWork:
+    """Give the current phase its whole budget again, after trading was fenced."""
+    return msgspec.structs.replace(
+        work,
+        deadline_ns=now_ns + _budget_ns(work.phase, policy),
+        next_try_ns=now_ns,
+    )
+
+
 def advance(
     work: IntentWork, fills: Sequence[LegFill], policy: ExecutionPolicy, *, now_ns: int
 ) -> tuple[IntentWork, Step]:
@@ -232,21 +241,24 @@ def _next_phase(
         phase, leg = _next_of_pair(work, fills)
     else:
         phase, leg = _next_alone(work, fills)
-    budget_ns = {
-        Phase.WORKING: policy.leg_budget_ns,
-        Phase.FINISHING: policy.finish_budget_ns,
-        Phase.UNWINDING: policy.unwind_budget_ns,
-        Phase.DONE: 0,
-    }[phase]
     return msgspec.structs.replace(
         work,
         phase=phase,
         leg=leg,
         tries=0,
         vetoed=work.vetoed and phase is Phase.DONE,
-        deadline_ns=now_ns + budget_ns,
+        deadline_ns=now_ns + _budget_ns(phase, policy),
         next_try_ns=now_ns,
     )
+
+
+def _budget_ns(phase: Phase, policy: ExecutionPolicy) -> int:
+    return {
+        Phase.WORKING: policy.leg_budget_ns,
+        Phase.FINISHING: policy.finish_budget_ns,
+        Phase.UNWINDING: policy.unwind_budget_ns,
+        Phase.DONE: 0,
+    }[phase]
 
 
 def _next_of_pair(work: IntentWork, fills: Sequence[LegFill]) -> tuple[Phase, int]:

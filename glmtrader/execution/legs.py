@@ -68,13 +68,17 @@ def plan_legs(request: LegRequest) -> tuple[Leg, ...] | Refusal:
         return Refusal("expired", f"expiry {intent.expiry_ns} has passed at {request.now_ns}")
     if intent.intent_type.is_reduction:
         return _reduction(request)
-    if intent.action in (Action.BUY_STRADDLE, Action.SELL_STRADDLE):
-        pair = _straddle(request)
-    elif intent.action in (Action.BUY_STRANGLE, Action.SELL_STRANGLE):
-        pair = _strangle(request)
-    else:
-        return Refusal("no_legs", f"{intent.intent_type} with action {intent.action} has no legs")
+    pair = _pair_for(request)
     return pair if isinstance(pair, Refusal) else _opened(request, pair)
+
+
+def _pair_for(request: LegRequest) -> tuple[Instrument, Instrument] | Refusal:
+    intent = request.intent
+    if intent.action in (Action.BUY_STRADDLE, Action.SELL_STRADDLE):
+        return _straddle(request)
+    if intent.action in (Action.BUY_STRANGLE, Action.SELL_STRANGLE):
+        return _strangle(request)
+    return Refusal("no_legs", f"{intent.intent_type} with action {intent.action} has no legs")
 
 
 def _hedge(request: LegRequest) -> tuple[Leg, ...] | Refusal:
@@ -185,7 +189,7 @@ def _reduction(request: LegRequest) -> tuple[Leg, ...] | Refusal:
     held.sort(key=lambda entry: (abs((entry[0].strike or target) - target), bool(entry[0].is_call)))
     side = Side.SELL if sign > 0 else Side.BUY
     legs = _closing(held, intent.quantity, side)
-    return legs if legs else _too_small(held[0][0], intent.quantity)
+    return legs or _too_small(held[0][0], intent.quantity)
 
 
 def _closing(

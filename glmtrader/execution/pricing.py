@@ -5,15 +5,17 @@ what `cap_vol` is worth by Black-76 at this strike. A perpetual's is a collar ar
 Pure: the quote and the surface's slice are handed in.
 """
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
 import numpy as np
 
+from glmtrader.domain.ids import InstrumentId
 from glmtrader.domain.instruments import Instrument
 from glmtrader.domain.market_events import SurfaceSlice
 from glmtrader.domain.orders import Side
-from glmtrader.execution.legs import Refusal
+from glmtrader.execution.legs import Leg, Refusal
 from glmtrader.market.quote_book import Quote
 from glmtrader.quant import black76
 
@@ -53,6 +55,25 @@ def cross_price(request: CrossRequest) -> Decimal | Refusal:
         return Refusal("crossed", f"bid {quote.bid} of {instrument.instrument_id} above its ask")
     cap = _option_cap(request, quote) if instrument.is_option else _collar(request, quote)
     return cap if isinstance(cap, Refusal) else _within(request, touch, cap)
+
+
+def harder_first(
+    legs: Sequence[Leg], quotes: Mapping[InstrumentId, Quote | None]
+) -> tuple[Leg, ...]:
+    """Legs in the order in which to trade them: the one most likely to fail comes first.
+
+    What fails first leaves nothing to unwind. Least size at the far touch, against what is
+    wanted, is hardest; then the widest spread.
+    """
+    return tuple(sorted(legs, key=lambda leg: _ease(leg, quotes.get(leg.instrument.instrument_id))))
+
+
+def _ease(leg: Leg, quote: Quote | None) -> tuple[Decimal, Decimal]:
+    if quote is None or quote.bid is None or quote.ask is None or quote.ask <= 0:
+        return (Decimal(-1), Decimal(0))
+    size = quote.ask_quantity if leg.side is Side.BUY else quote.bid_quantity
+    cover = min(Decimal(1), (size or Decimal(0)) / leg.quantity)
+    return (cover, -(quote.ask - quote.bid) / quote.ask)
 
 
 def _within(request: CrossRequest, touch: Decimal, cap: Decimal) -> Decimal | Refusal:
