@@ -1,0 +1,316 @@
+"""The intents being worked: drives each leg machine with prices, approvals and outcomes.
+
+It owns no order: it asks the gate about each one, gives approved ones to the gateway, and is told
+when they settle. Bounded: `intents_max` at once, one timer and one live order each.
+"""
+
+from collections.abc import Callable, Mapping
+
+from glmtrader.domain.event import Event
+from glmtrader.domain.ids import AccountId, IntentId, client_order_id
+from glmtrader.domain.instruments import Instrument
+from glmtrader.domain.market_events import SurfaceSlice, VolatilitySurface
+from glmtrader.domain.order_events import ExecutionCommand, IntentCompleted
+from glmtrader.domain.orders import Order, OrderPurpose, OrderType, TimeInForce
+from glmtrader.domain.risk_events import RiskVeto
+from glmtrader.execution import leg_machine
+from glmtrader.execution.gateway import Gateway
+from glmtrader.execution.leg_machine import Done, IntentWork, LegFill, Place, Wait
+from glmtrader.execution.legs import Leg, LegRequest, Refusal, plan_legs
+from glmtrader.execution.order_records import OrderRecords
+from glmtrader.execution.order_state import OrderRecord
+from glmtrader.execution.policy import ExecutionPolicy
+from glmtrader.execution.ports import Books, RiskGate
+from glmtrader.execution.pricing import CrossRequest, cross_price, harder_first
+from glmtrader.kernel.clock import TimerHandle, Timers
+from glmtrader.market.quote_book import Catalogue, Quote, QuoteBook
+from glmtrader.venues.port import Publish
+
+
+class IntentDesk:
+    """Works approved intents to their end; every method takes the time and returns at once.
+
+    Args:
+        may_send: whether the account is unfenced and no kill switch is engaged.
+    """
+
+    def __init__(
+        self,
+        *,
+        component: str,
+        gate: RiskGate,
+        gateway: Gateway,
+        records: OrderRecords,
+        books: Books,
+        catalogue: Catalogue,
+        quotes: QuoteBook,
+        timers: Timers,
+        publish: Publish,
+        policy: ExecutionPolicy,
+        may_send: Callable[[], bool],
+    ) -> None:
+        self.surfaces: dict[str, VolatilitySurface] = {}
+        self._component = component
+        self._gate = gate
+        self._gateway = gateway
+        self._records = records
+        self._books = books
+        self._catalogue = catalogue
+        self._quotes = quotes
+        self._timers = timers
+        self._publish = publish
+        self._policy = policy
+        self._may_send = may_send
+        self._works: dict[IntentId, IntentWork] = {}
+        self._handles: dict[IntentId, TimerHandle] = {}
+        self._interrupted: dict[IntentId, ExecutionCommand] = {}
+
+    @property
+    def account_id(self) -> AccountId:
+        """The account that is traded."""
+        return self._gateway.account_id
+
+    @property
+    def active(self) -> Mapping[IntentId, object]:
+        """Intents that are not finished, those of an earlier run included."""
+        return {**self._interrupted, **self._works}
+
+    def take(self, command: ExecutionCommand, now_ns: int) -> None:
+        """Start an approved intent; one that cannot be worked completes at once."""
+        name = command.intent_id
+        if name in self._works or self._records.of_intent(name):
+            return
+        refusal = self._not_now()
+        legs: tuple[Leg, ...] | Refusal = refusal or plan_legs(self._request(command, now_ns))
+        if isinstance(legs, Refusal):
+            self._complete(command, Done("not_filled", leg_machine.ZERO, _told(legs)), now_ns)
+            return
+        if legs[0].purpose is OrderPurpose.OPEN:
+            quotes = {leg.instrument.instrument_id: self._quote(leg) for leg in legs}
+            legs = harder_first(legs, quotes)
+        self._works[name] = leg_machine.begin(command, legs, self._policy, now_ns=now_ns)
+        self._drive(name, now_ns)
+
+    def on_order(self, record: OrderRecord, now_ns: int) -> None:
+        """An order changed; when it is settled its intent goes on."""
+        name = record.order.intent_id
+        work = self._works.get(name)
+        if work is None or work.live != record.order.client_order_id or not record.is_settled:
+            return
+        self._works[name] = leg_machine.settled(work, now_ns=now_ns, policy=self._policy)
+        self._drive(name, now_ns)
+
+    def on_timer(self, key: str, now_ns: int) -> None:
+        """An intent's time to try again has come."""
+        self._drive(IntentId(key), now_ns)
+
+    def stop_all(self, reason: str, now_ns: int) -> None:
+        """Send nothing more for any intent; each ends when its live order is settled."""
+        for name in tuple(self._works):
+            self._works[name] = leg_machine.stop(self._works[name], reason)
+            self._drive(name, now_ns)
+
+    def remember(self, command: ExecutionCommand) -> None:
+        """An earlier run began this intent (restoring from the journal)."""
+        self._interrupted[command.intent_id] = command
+
+    def forget(self, intent_id: IntentId) -> None:
+        """An earlier run completed this intent (restoring from the journal)."""
+        self._interrupted.pop(intent_id, None)
+
+    def unfenced(self, now_ns: int) -> None:
+        """Trading is open again: balance what a restart interrupted, go on with the rest."""
+        interrupted, self._interrupted = self._interrupted, {}
+        for name, command in interrupted.items():
+            self._resume(name, command, now_ns)
+        for name in tuple(self._works):
+            self._works[name] = leg_machine.rebased(self._works[name], self._policy, now_ns=now_ns)
+            self._drive(name, now_ns)
+
+    def _not_now(self) -> Refusal | None:
+        if not self._may_send():
+            return Refusal("fenced", "trading is fenced or the kill switch is engaged")
+        if len(self._works) >= self._policy.intents_max:
+            return Refusal("too_many_intents", f"{len(self._works)} intents are being worked")
+        if self._records.is_full:
+            return Refusal("too_many_orders", f"{len(self._records)} orders are remembered")
+        return None
+
+    def _resume(self, name: IntentId, command: ExecutionCommand, now_ns: int) -> None:
+        legs = self._legs_sent(name)
+        if not legs:
+            detail = "interrupted by a restart before any order"
+            self._complete(command, Done("not_filled", leg_machine.ZERO, detail), now_ns)
+            return
+        made = [
+            1
+            + max(
+                record.order.attempt
+                for record in self._records.of_intent(name)
+                if record.order.leg == index
+            )
+            for index in range(len(legs))
+        ]
+        self._works[name] = leg_machine.resume(command, legs, made, self._policy, now_ns=now_ns)
+
+    def _legs_sent(self, name: IntentId) -> list[Leg]:
+        """The legs of an intent as far as orders were written for them, by index."""
+        legs: list[Leg] = []
+        for record in self._records.of_intent(name):
+            order = record.order
+            instrument = self._catalogue.get(order.instrument_id)
+            if order.leg == len(legs) and instrument is not None:
+                legs.append(
+                    Leg(
+                        instrument=instrument,
+                        side=order.side,
+                        quantity=order.quantity,
+                        purpose=order.purpose,
+                    )
+                )
+        return legs
+
+    def _drive(self, name: IntentId, now_ns: int) -> None:
+        """Step one intent until it waits or is done; ends because every try is counted."""
+        while (work := self._works.get(name)) is not None:
+            fills = self._fills(work)
+            work, step = leg_machine.advance(work, fills, self._policy, now_ns=now_ns)
+            self._works[name] = work
+            if isinstance(step, Done):
+                self._finish(work, step, now_ns)
+                return
+            if isinstance(step, Wait):
+                if step.until_ns is not None:
+                    self._wake_at(name, step.until_ns)
+                return
+            if not self._may_send():
+                if any(item.gross for item in fills):
+                    return
+                self._works[name] = leg_machine.stop(work, "fenced before anything filled")
+            else:
+                self._works[name] = self._place(work, step, now_ns)
+
+    def _place(self, work: IntentWork, step: Place, now_ns: int) -> IntentWork:
+        order = self._order(work, step, now_ns)
+        if isinstance(order, Refusal):
+            return leg_machine.refused(
+                work, _told(order), vetoed=False, now_ns=now_ns, policy=self._policy
+            )
+        answer = self._gate.review_order(order, now_ns=now_ns)
+        if isinstance(answer, RiskVeto):
+            self._publish(answer)
+            detail = f"vetoed by {answer.rule}: {answer.reason}"
+            return leg_machine.refused(
+                work, detail, vetoed=True, now_ns=now_ns, policy=self._policy
+            )
+        assert answer.order == order, f"{order.client_order_id}: the gate approved another order"
+        self._gateway.send(answer, now_ns=now_ns)
+        return leg_machine.placed(work, order.client_order_id)
+
+    def _order(self, work: IntentWork, step: Place, now_ns: int) -> Order | Refusal:
+        leg = work.legs[step.leg]
+        price = cross_price(
+            CrossRequest(
+                instrument=leg.instrument,
+                side=step.side,
+                quote=self._quote(leg),
+                slice=self._slice(leg.instrument),
+                cap_vol=step.cap_vol,
+                hedge_slippage=self._policy.hedge_slippage,
+                hedge_collar=self._policy.hedge_collar,
+                quote_age_max_ns=self._policy.quote_age_max_ns,
+                now_ns=now_ns,
+            )
+        )
+        if isinstance(price, Refusal):
+            return price
+        name = leg.instrument.instrument_id
+        if not self._catalogue.is_listed(name):
+            return Refusal("not_listed", f"{name} is not listed any more")
+        leg.instrument.check_order(step.quantity, price)
+        held = self._books.positions().get(name, leg_machine.ZERO) * -step.side.sign
+        return Order(
+            client_order_id=client_order_id(work.command.intent_id, step.leg, step.attempt),
+            intent_id=work.command.intent_id,
+            strategy_id=work.command.strategy_id,
+            account_id=work.command.account_id,
+            instrument_id=name,
+            side=step.side,
+            order_type=OrderType.LIMIT,
+            time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL,
+            purpose=step.purpose,
+            quantity=step.quantity,
+            price=price,
+            post_only=False,
+            reduce_only=step.purpose is OrderPurpose.CLOSE and held >= step.quantity,
+            valid_until_ns=now_ns + self._policy.order_valid_ns,
+            leg=step.leg,
+            attempt=step.attempt,
+        )
+
+    def _fills(self, work: IntentWork) -> list[LegFill]:
+        gross = [leg_machine.ZERO] * len(work.legs)
+        back = [leg_machine.ZERO] * len(work.legs)
+        for record in self._records.of_intent(work.command.intent_id):
+            order = record.order
+            same = order.side is work.legs[order.leg].side
+            (gross if same else back)[order.leg] += record.quantity_filled
+        return [LegFill(done, done - undone) for done, undone in zip(gross, back, strict=True)]
+
+    def _request(self, command: ExecutionCommand, now_ns: int) -> LegRequest:
+        intent = command.intent
+        expiry_ns = intent.expiry_ns or 0
+        named = intent.instrument_id
+        return LegRequest(
+            intent=intent,
+            options=self._catalogue.options(command.underlying, expiry_ns),
+            perpetual=self._catalogue.get(named)
+            if named is not None and self._catalogue.is_listed(named)
+            else None,
+            slice=self._slice_at(command.underlying, expiry_ns),
+            held=self._books.positions(),
+            strangle_delta=self._policy.strangle_delta,
+            now_ns=now_ns,
+        )
+
+    def _quote(self, leg: Leg) -> Quote | None:
+        return self._quotes.get(leg.instrument.instrument_id)
+
+    def _slice(self, instrument: Instrument) -> SurfaceSlice | None:
+        return self._slice_at(instrument.underlying, instrument.expiry_ns or 0)
+
+    def _slice_at(self, underlying: str, expiry_ns: int) -> SurfaceSlice | None:
+        surface = self.surfaces.get(underlying)
+        if surface is None:
+            return None
+        return next((item for item in surface.slices if item.expiry_ns == expiry_ns), None)
+
+    def _wake_at(self, name: IntentId, when_ns: int) -> None:
+        self._sleep_no_more(name)
+        self._handles[name] = self._timers.at(self._component, name, when_ns)
+
+    def _sleep_no_more(self, name: IntentId) -> None:
+        handle = self._handles.pop(name, None)
+        if handle is not None:
+            handle.cancel()
+
+    def _finish(self, work: IntentWork, done: Done, now_ns: int) -> None:
+        del self._works[work.command.intent_id]
+        self._sleep_no_more(work.command.intent_id)
+        self._complete(work.command, done, now_ns)
+
+    def _complete(self, command: ExecutionCommand, done: Done, now_ns: int) -> None:
+        event: Event = IntentCompleted(
+            ts_event=now_ns,
+            ts_init=now_ns,
+            intent_id=command.intent_id,
+            strategy_id=command.strategy_id,
+            outcome=done.outcome,
+            quantity_done=done.quantity,
+            detail=done.detail,
+        )
+        self._publish(event)
+
+
+def _told(refusal: Refusal) -> str:
+    return f"{refusal.reason}: {refusal.detail}"
