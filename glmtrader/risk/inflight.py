@@ -1,0 +1,172 @@
+"""What is on its way: approved orders until they are final, approved intents until completed.
+
+Pure bookkeeping, bounded. An order counts with its unfilled quantity from the approval on; an
+UNKNOWN one counts in full until reconciliation has found out. A finished order is remembered, so
+that one which appears late at the venue counts again.
+"""
+
+from collections import OrderedDict
+from decimal import Decimal
+from typing import Final
+
+from glmtrader.domain.decisions import Action, Intent
+from glmtrader.domain.ids import ClientOrderId, IntentId
+from glmtrader.domain.order_events import ExecutionCommand, Fill, OrderUpdate
+from glmtrader.domain.orders import Order, OrderStatus
+
+ORDERS_REMEMBERED_MAX: Final = 4096
+"""Finished orders kept for a late appearance or fill."""
+
+ZERO: Final = Decimal(0)
+
+
+class OrderInFlight:
+    """One approved order: how much of it has been filled, and whether it can still fill.
+
+    `reported` is how much the venue says is filled; the fills themselves may come later.
+    """
+
+    __slots__ = ("approved_ns", "filled", "is_commanded", "order", "reported", "status")
+
+    def __init__(self, order: Order, approved_ns: int) -> None:
+        self.order = order
+        self.approved_ns = approved_ns
+        self.filled = ZERO
+        self.reported = ZERO
+        self.status = OrderStatus.CREATED
+        self.is_commanded = False
+
+    @property
+    def remaining(self) -> Decimal:
+        """What may still move the position: once final, only the fills that are outstanding."""
+        expected = self.reported if self.status.is_final else self.order.quantity
+        return max(expected - self.filled, ZERO)
+
+
+class OrdersInFlight:
+    """Every order of one account that may still fill."""
+
+    def __init__(self) -> None:
+        self._orders: OrderedDict[ClientOrderId, OrderInFlight] = OrderedDict()
+        self.open_count = 0
+
+    def __contains__(self, client_order_id: ClientOrderId) -> bool:
+        return client_order_id in self._orders
+
+    def get(self, client_order_id: ClientOrderId) -> OrderInFlight | None:
+        """An order, finished ones too."""
+        return self._orders.get(client_order_id)
+
+    def open_orders(self) -> tuple[OrderInFlight, ...]:
+        """Every order that may still fill."""
+        return tuple(item for item in self._orders.values() if not item.status.is_final)
+
+    def add(self, order: Order, approved_ns: int) -> OrderInFlight:
+        """Count an order from its approval; the same order again changes nothing."""
+        known = self._orders.get(order.client_order_id)
+        if known is not None:
+            return known
+        added = self._orders[order.client_order_id] = OrderInFlight(order, approved_ns)
+        self.open_count += 1
+        self._trim()
+        return added
+
+    def update(self, event: OrderUpdate) -> OrderInFlight | None:
+        """Take a new status; None for an order that is not of this process."""
+        item = self._orders.get(event.client_order_id)
+        if item is None:
+            return None
+        was_final = item.status.is_final
+        item.is_commanded = True
+        item.status = event.status
+        filled = (
+            item.order.quantity if event.status is OrderStatus.FILLED else event.quantity_filled
+        )
+        item.reported = max(item.reported, filled or ZERO)
+        return self._recount(item, was_final=was_final)
+
+    def fill(self, event: Fill) -> OrderInFlight | None:
+        """Take a (new) fill off what may still be filled."""
+        if event.client_order_id is None:
+            return None
+        item = self._orders.get(event.client_order_id)
+        if item is None:
+            return None
+        was_final = item.status.is_final
+        item.filled += event.quantity
+        if item.filled >= item.order.quantity:
+            item.status = OrderStatus.FILLED
+        return self._recount(item, was_final=was_final)
+
+    def drop_unsent(self, before_ns: int) -> list[OrderInFlight]:
+        """Forget orders approved before `before_ns` that nobody ever sent."""
+        unsent = [
+            item
+            for item in self.open_orders()
+            if not item.is_commanded and item.approved_ns < before_ns
+        ]
+        for item in unsent:
+            item.status = OrderStatus.EXPIRED
+            self.open_count -= 1
+        return unsent
+
+    def _recount(self, item: OrderInFlight, *, was_final: bool) -> OrderInFlight:
+        self.open_count += int(was_final) - int(item.status.is_final)
+        return item
+
+    def _trim(self) -> None:
+        if len(self._orders) <= ORDERS_REMEMBERED_MAX:
+            return
+        for name, item in self._orders.items():
+            if item.status.is_final:
+                del self._orders[name]
+                return
+
+
+_STRADDLE_ACTIONS: Final = frozenset(
+    {Action.BUY_STRADDLE, Action.SELL_STRADDLE, Action.BUY_STRANGLE, Action.SELL_STRANGLE}
+)
+
+
+def is_straddle(intent: Intent) -> bool:
+    """Whether the intent opens options of both kinds."""
+    return intent.action in _STRADDLE_ACTIONS
+
+
+class IntentsInFlight:
+    """Approved intents whose orders are not all out yet: they count by underlying, in coins."""
+
+    def __init__(self) -> None:
+        self._commands: dict[IntentId, ExecutionCommand] = {}
+        self._ordered: dict[IntentId, Decimal] = {}
+
+    def __len__(self) -> int:
+        return len(self._commands)
+
+    def add(self, command: ExecutionCommand) -> None:
+        """Count an approved intent."""
+        self._commands[command.intent_id] = command
+
+    def ordered(self, order: Order) -> None:
+        """An order of an intent is out: from now on the order speaks for this much of it."""
+        if order.intent_id in self._commands:
+            out = self._ordered.get(order.intent_id, ZERO)
+            self._ordered[order.intent_id] = max(out, order.quantity)
+
+    def complete(self, intent_id: IntentId) -> None:
+        """Execution is done with it."""
+        self._commands.pop(intent_id, None)
+        self._ordered.pop(intent_id, None)
+
+    def straddles(self, underlying: str) -> Decimal:
+        """Straddles on their way that no order speaks for yet, opening ones alone."""
+        return sum(
+            (
+                max(item.intent.quantity - self._ordered.get(name, ZERO), ZERO)
+                for name, item in self._commands.items()
+                if item.underlying == underlying
+                and is_straddle(item.intent)
+                and not item.intent.intent_type.is_reduction
+            ),
+            ZERO,
+        )
