@@ -35,24 +35,17 @@ class Narrator:
         """The lines that an event is worth; often none."""
         match event:
             case DecisionMade():
-                return self._decision(event)
-            case RiskVeto():
-                return [_veto(event)]
-            case OrderCommand():
-                return [_order(event)]
+                said = self._decision(event)
+            case IntentCompleted():
+                said = self._completed(event)
+            case PortfolioRisk():
+                said = self._equity(event)
             case Fill():
                 self._filled = True
-                return [_fill(event)]
-            case IntentCompleted():
-                return self._completed(event)
-            case PortfolioRisk():
-                return self._equity(event)
-            case RiskAlert():
-                return [_alert(event)]
-            case TradingModeChanged():
-                return [_mode(event)]
+                said = [_fill(event)]
             case _:
-                return []
+                said = _simple(event)
+        return said
 
     def _decision(self, event: DecisionMade) -> list[Line]:
         if event.decision.intent.intent_type is IntentType.HEDGE_DELTA:
@@ -75,6 +68,21 @@ class Narrator:
         self._equity_said_ns = event.ts_init
         self._filled = False
         return [equity(event)]
+
+
+def _simple(event: Event) -> list[Line]:
+    """Lines that need nothing but the event itself."""
+    match event:
+        case RiskVeto():
+            return [_veto(event)]
+        case OrderCommand():
+            return [_order(event)]
+        case RiskAlert():
+            return [_alert(event)]
+        case TradingModeChanged():
+            return [_mode(event)]
+        case _:
+            return []
 
 
 def _decision(event: DecisionMade) -> Line:

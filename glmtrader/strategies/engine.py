@@ -81,6 +81,15 @@ class StrategyEngine:
         IntentCompleted,
     )
 
+    folds: tuple[type[Event], ...] = (
+        InstrumentsListed,
+        Fill,
+        OptionDelivered,
+        DecisionMade,
+        StrategySnapshot,
+    )
+    """Events of earlier runs that books are restored from."""
+
     def __init__(
         self,
         instances: Iterable[StrategyInstance],
