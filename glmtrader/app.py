@@ -1,42 +1,196 @@
 """The composition root: a configuration becomes a running system in one TaskGroup.
 
-The only module that knows every room. It builds the core in its fixed order (market, forecast,
-strategies, risk, execution), folds the journal, connects one venue behind the port, and stops
-everything in reverse. Live, paper and backtest differ in the clock and the venue, in nothing else.
+The only module (with the command line) that knows every room. It builds the core in its fixed
+order (market, forecast, strategies, risk, execution), folds the journal into it, and puts one
+venue behind the port. Live, paper and backtest differ in the clock and the venue, in nothing else.
 """
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import structlog
 
 from glmtrader import __version__
 from glmtrader.config.loader import find, instances, without_secrets
 from glmtrader.config.schema import Config, Mode
-from glmtrader.domain.event import Event
 from glmtrader.domain.ids import AccountId
 from glmtrader.domain.instruments import DAY_NS, SECOND_NS
 from glmtrader.domain.orders import Account
 from glmtrader.domain.system_events import RunStarted
 from glmtrader.execution.service import ExecutionService
-from glmtrader.forecast.artefact import VolatilityModel, load_model
+from glmtrader.forecast.artefact import load_model
 from glmtrader.forecast.service import ForecastService
 from glmtrader.kernel.bus import Bus
 from glmtrader.kernel.clock import Clock, Timers
+from glmtrader.kernel.ids import config_hash
 from glmtrader.kernel.journal import Journal
 from glmtrader.market.quote_book import Catalogue, QuoteBook
 from glmtrader.market.service import MarketService
 from glmtrader.quant.trading_clock import BTC_CLOCK
 from glmtrader.risk.service import RiskService
 from glmtrader.strategies.engine import StrategyEngine
-from glmtrader.venues.port import Venue
+from glmtrader.venues.port import Publish, Venue
 
-JOURNAL_COMMIT_S: Final = 0.1
-"""Records that no order waited for are on disk after this long."""
+JOURNAL_COMMIT_NS: Final = SECOND_NS // 10
+"""Records that no order waited for are on disk after this long of process time."""
 
-RETENTION_CHECK_S: Final = 600.0
+RETENTION_CHECK_NS: Final = 600 * SECOND_NS
 
 _log = structlog.get_logger("glmtrader.app")
+
+MakeVenue = Callable[[Clock, Publish], Venue]
+"""Puts a venue behind the port, once clock and bus exist."""
+
+
+class System:
+    """One run, built and restored: the bus with its core, and the venue.
+
+    Args:
+        config: what to run.
+        clock: the process clock.
+        journal: open for writing; the caller closes it.
+        make_venue: connects the venue; see `venues_for`.
+    """
+
+    def __init__(
+        self, config: Config, *, clock: Clock, journal: Journal, make_venue: MakeVenue
+    ) -> None:
+        self.config = config
+        self.clock = clock
+        self.journal = journal
+        self.bus = Bus(clock, journal=journal, seq_start=journal.seq)
+        self.catalogue = Catalogue()
+        self.quotes = QuoteBook()
+        self.venue = make_venue(clock, self.bus.publish)
+        timers = Timers(clock, self.bus.publish)
+        account = Account(
+            account_id=AccountId(config.account.id),
+            venue=self.venue.name,
+            subaccount=config.account.subaccount,
+            margin_mode=config.account.margin_mode,
+            numeraire=config.account.numeraire,
+        )
+        self.market = MarketService(
+            self.catalogue, self.quotes, clock=BTC_CLOCK, publish=self.bus.publish
+        )
+        model = load_model(find("models", config.forecast.model))
+        interval_ns = config.forecast.candle_interval_s * SECOND_NS
+        self.forecast = ForecastService(
+            dict.fromkeys(config.underlyings, model),
+            interval_ns=interval_ns,
+            quiet_until_ns=clock.now_ns() - interval_ns,
+            publish=self.bus.publish,
+        )
+        self.strategies = StrategyEngine(
+            instances(config), epoch=journal.epoch, publish=self.bus.publish, clock=BTC_CLOCK
+        )
+        self.risk = RiskService(
+            account,
+            config.risk,
+            catalogue=self.catalogue,
+            quotes=self.quotes,
+            timers=timers,
+            publish=self.bus.publish,
+        )
+        self.execution = ExecutionService(
+            venue=self.venue,
+            gate=self.risk,
+            approvals=self.risk.approvals,
+            journal=journal,
+            books=self.risk.books,
+            catalogue=self.catalogue,
+            quotes=self.quotes,
+            clock=clock,
+            timers=timers,
+            publish=self.bus.publish,
+            policy=config.execution,
+        )
+
+    def start(self) -> None:
+        """Fold the journal, record the start, and let every core component reach its inbox."""
+        self._restore()
+        self._record_start()
+        bus = self.bus
+        bus.register(self.market.name, self.market.run, *self.market.subscribes)
+        bus.register(self.forecast.name, self.forecast.run, *self.forecast.subscribes)
+        bus.register(self.strategies.name, self.strategies.run, *self.strategies.subscribes)
+        bus.register(self.risk.name, self.risk.run, *self.risk.subscribes)
+        bus.register(self.execution.name, self.execution.run, *self.execution.subscribes)
+        self._commit_regularly()
+        self._retain_regularly()
+
+    def stop(self) -> None:
+        """Snapshot what a restart folds from, end the core, and commit; the venue is stopped."""
+        now_ns = self.clock.now_ns()
+        self.bus.drain()
+        self.strategies.snapshot(now_ns)
+        self.risk.snapshot(now_ns)
+        self.bus.close()
+        self.journal.commit()
+
+    def _restore(self) -> None:
+        kinds = {*self.strategies.folds, *self.risk.folds, *self.execution.folds}
+        count = 0
+        for event in self.journal.fold(kinds):
+            count += 1
+            if isinstance(event, self.strategies.folds):
+                self.strategies.restore(event)
+            if isinstance(event, self.risk.folds):
+                self.risk.restore(event)
+            if isinstance(event, self.execution.folds):
+                self.execution.restore(event)
+        self.strategies.forget_inputs()
+        if count:
+            _log.info("journal_folded", events=count, epoch=self.journal.epoch)
+
+    def _record_start(self) -> None:
+        now_ns = self.clock.now_ns()
+        text = without_secrets(self.config)
+        self.bus.publish(
+            RunStarted(
+                ts_event=now_ns,
+                ts_init=now_ns,
+                epoch=self.journal.epoch,
+                mode=self.config.mode.value,
+                config=text,
+                config_hash=config_hash(text),
+                code_version=__version__,
+            )
+        )
+
+    def _commit_regularly(self) -> None:
+        self.journal.commit()
+        self.clock.call_at(self.clock.now_ns() + JOURNAL_COMMIT_NS, self._commit_regularly)
+
+    def _retain_regularly(self) -> None:
+        now_ns = self.clock.now_ns()
+        keep_ns = round(self.config.journal.retention_days * DAY_NS)
+        self.journal.enforce_retention(keep_after_ns=now_ns - keep_ns)
+        self.journal.checkpoint()
+        self.clock.call_at(now_ns + RETENTION_CHECK_NS, self._retain_regularly)
+
+
+def open_journal(config: Config) -> Journal:
+    """Open the journal of a configuration, making its folder.
+
+    Raises:
+        JournalError: it is in use, corrupt or cannot be opened.
+    """
+    path = journal_path(config)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return Journal(
+        path, durability=config.journal.durability, size_mb_max=config.journal.size_mb_max
+    )
+
+
+def journal_path(config: Config) -> Path:
+    """Where the journal of a configuration is."""
+    return Path(config.data_dir) / config.journal.path
+
+
+def account_path(config: Config) -> Path | None:
+    """Where the paper account is kept; a backtest keeps none."""
+    if config.mode is Mode.BACKTEST:
+        return None
+    return Path(config.data_dir) / config.paper.state_path

@@ -3,6 +3,7 @@
 Every key has its unit in its name. Unknown keys are refused.
 """
 
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -18,7 +19,6 @@ from glmtrader.simulator.recorded_config import RecordedMarketConfig
 from glmtrader.strategies.costs import CostAssumptions
 from glmtrader.strategies.registry import KINDS
 from glmtrader.venues.deribit.config import DeribitConfig
-from glmtrader.venues.paper_config import PaperConfig
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 PositiveInt = Annotated[int, msgspec.Meta(gt=0)]
@@ -72,6 +72,23 @@ class MarketConfig(_Table, frozen=True):
     def __post_init__(self) -> None:
         given = (self.generated is not None) + (self.recorded is not None)
         require((given <= 1, "give [market.generated] or [market.recorded], not both"))
+
+
+class PaperConfig(_Table, frozen=True):
+    """The paper account and its venue, the simulated exchange in process.
+
+    Attributes:
+        balances: what the account starts with, by currency.
+        state_path: the account between runs, relative to `data_dir`; resumed when it exists.
+        step_s: process time between market steps. chain_interval_s: between option chains.
+        latency_ms: mean way of a message, one direction, in process time.
+    """
+
+    balances: dict[str, Decimal] = {"BTC": Decimal(1)}
+    state_path: str = "paper-account.bin"
+    step_s: Positive = 1.0
+    chain_interval_s: Positive = 30.0
+    latency_ms: Positive = 20.0
 
 
 class ForecastConfig(_Table, frozen=True):

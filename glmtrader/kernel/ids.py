@@ -31,3 +31,8 @@ def generator(seed: int, stream: str) -> np.random.Generator:
 def secret_token(length_bytes: int = 16) -> str:
     """An unguessable token in hex, for sessions and nonces; never for anything replayed."""
     return os.urandom(length_bytes).hex()
+
+
+def config_hash(text: str) -> str:
+    """Content hash of a configuration's canonical JSON: 16 bytes of BLAKE2b, in hex."""
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
