@@ -5,8 +5,8 @@ With x = ln(F/K), s = sigma sqrt(T), h = -|x|/s <= 0 and t = s/2, the out-of-the
     sqrt(F K) / 2 * exp(-(h^2 + t^2)/2) * D(h, t),   D = G(h + t) - G(h - t),
     G(y) = erfcx(-y / sqrt 2).
 
-Source: Jaeckel, "Let's Be Rational", Wilmott 2015(75), section 2 (scaled complementary error
-function) and section 6 (expansion for small t). NumPy and ``scipy.special`` alone may enter.
+Source: Jaeckel, "Let's Be Rational", Wilmott 2015(75), pp. 40-53 (the scaled form, and an
+expansion where t is small). NumPy and ``scipy.special`` alone may enter.
 """
 
 from math import pi, sqrt

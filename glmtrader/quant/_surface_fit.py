@@ -11,14 +11,9 @@ import numpy as np
 from glmtrader.quant._arrays import BoolArray, CodeArray, FloatArray, IntArray
 from glmtrader.quant._slice import LegTable, VolSlice, leg_table, parity_forward
 from glmtrader.quant.black76 import implied_vol
-from glmtrader.quant.chain_quotes import (
-    ChainQuotes,
-    QuoteRefusal,
-    Unavailable,
-    UnavailableReason,
-    classify,
-)
+from glmtrader.quant.chain_quotes import ChainQuotes, QuoteRefusal, classify
 from glmtrader.quant.trading_clock import TradingClock, calendar_years
+from glmtrader.quant.unavailable import Unavailable, UnavailableReason
 
 STRIKES_MIN = 3
 """Fewer out-of-the-money strikes do not make a smile."""

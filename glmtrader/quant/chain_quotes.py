@@ -1,11 +1,10 @@
-"""One coherent option-chain snapshot as arrays, and the words for what cannot be used of it.
+"""One coherent option-chain snapshot as arrays, and the names of what cannot be used of it.
 
-A bad quote is refused and counted, never raised; a result that the quotes do not support is an
-``Unavailable`` with its reason, never a default. NumPy alone may enter.
+A bad quote is refused and counted, never raised. NumPy alone may enter.
 """
 
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 
 import numpy as np
 
@@ -66,28 +65,6 @@ class QuoteRefusal(IntEnum):
     """The instrument occurs twice in the snapshot; the later row is used."""
     NOT_INVERTIBLE = 9
     """No volatility gives the price; the out-of-the-money side only."""
-
-
-class UnavailableReason(StrEnum):
-    """Why a result cannot be had from this snapshot."""
-
-    NO_SUCH_EXPIRY = "no_such_expiry"
-    NO_SLICES = "no_slices"
-    TOO_FEW_STRIKES = "too_few_strikes"
-    FORWARD_NOT_BRACKETED = "forward_not_bracketed"
-    HORIZON_PASSED = "horizon_passed"
-    STRIKE_NOT_LISTED = "strike_not_listed"
-    LEG_NOT_QUOTED = "leg_not_quoted"
-    NOT_INVERTIBLE = "not_invertible"
-    BEYOND_QUOTES = "beyond_quotes"
-
-
-@dataclass(frozen=True, slots=True)
-class Unavailable:
-    """A result that the quotes do not support."""
-
-    reason: UnavailableReason
-    detail: str
 
 
 def classify(quotes: ChainQuotes) -> CodeArray:

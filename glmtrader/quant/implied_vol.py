@@ -1,9 +1,10 @@
 """Black-76 implied volatility in one corrected step, vectorised.
 
 A rational guess (``_iv_guess``) is refined by a single Householder step of order three on the
-logarithm of the out-of-the-money price (Jaeckel, "By Implication", Wilmott 2006, and "Let's Be
-Rational", 2015, section 4, for the objective); rows outside the guess's domain take a bracketed
-iteration (``_iv_bracketed``). NumPy and ``scipy.special`` alone may enter.
+logarithm of the out-of-the-money price (objective and step: Jaeckel, "By Implication", Wilmott
+2006(11), pp. 60-66, and "Let's Be Rational", Wilmott 2015(75), pp. 40-53); rows outside the
+guess's domain take a bracketed iteration (``_iv_bracketed``).
+NumPy and ``scipy.special`` alone may enter.
 """
 
 import numpy as np

@@ -2,10 +2,10 @@
 
     variance T = 2 [ sum dK/K^2 Q(K) ] - (F/K0 - 1)^2
 
-Source: CBOE, "VIX white paper" (2019), p. 5; the strip approximates Carr and Madan's replication of
-the log contract. Two departures: the ends of the strip have half a step, and beyond the last
-quoted strike prices at its volatility complete the integral (their share is reported). The strip
-is valued without interest. NumPy and this room's Black-76 alone may enter.
+Source: CBOE, "VIX white paper" (2019), formula 1; the strip approximates Carr and Madan's
+replication of the log contract. Two departures: the ends of the strip have half a step, and beyond
+the last quoted strike prices at its volatility complete the integral (their share is reported).
+The strip is valued without interest. NumPy and this room's Black-76 alone may enter.
 """
 
 from math import sqrt
@@ -16,7 +16,7 @@ import numpy as np
 from glmtrader.quant._arrays import FloatArray
 from glmtrader.quant._slice import VolSlice
 from glmtrader.quant.black76 import price
-from glmtrader.quant.chain_quotes import Unavailable, UnavailableReason
+from glmtrader.quant.unavailable import Unavailable, UnavailableReason
 
 _WING_DEVIATIONS = 8.0
 _WING_POINTS = 65

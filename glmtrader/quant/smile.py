@@ -11,7 +11,7 @@ from scipy.special import ndtri
 
 from glmtrader.quant._arrays import FloatArray
 from glmtrader.quant._slice import VolSlice
-from glmtrader.quant.chain_quotes import Unavailable, UnavailableReason
+from glmtrader.quant.unavailable import Unavailable, UnavailableReason
 
 
 class RiskReversal(NamedTuple):

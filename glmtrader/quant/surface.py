@@ -16,12 +16,7 @@ from glmtrader.quant._arrays import FloatArray, IntArray
 from glmtrader.quant._slice import LegTable, VolSlice
 from glmtrader.quant._surface_fit import build_slices
 from glmtrader.quant.black76 import implied_vol
-from glmtrader.quant.chain_quotes import (
-    ChainQuotes,
-    QuoteRefusal,
-    Unavailable,
-    UnavailableReason,
-)
+from glmtrader.quant.chain_quotes import ChainQuotes, QuoteRefusal
 from glmtrader.quant.model_free import ModelFreeVariance, model_free_variance
 from glmtrader.quant.smile import RiskReversal, risk_reversal, strike_of_delta
 from glmtrader.quant.trading_clock import (
@@ -30,6 +25,7 @@ from glmtrader.quant.trading_clock import (
     calendar_years,
     interpolate_total_variance,
 )
+from glmtrader.quant.unavailable import Unavailable, UnavailableReason
 
 __all__ = [
     "ChainQuotes",

@@ -9,14 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glmtrader.quant import black76
-from glmtrader.quant.chain_quotes import (
-    ChainQuotes,
-    QuoteRefusal,
-    Unavailable,
-    UnavailableReason,
-)
+from glmtrader.quant.chain_quotes import ChainQuotes, QuoteRefusal
 from glmtrader.quant.surface import fit_surface
 from glmtrader.quant.trading_clock import BTC_CLOCK
+from glmtrader.quant.unavailable import Unavailable, UnavailableReason
 
 WEEK = expiry_after(7.0)
 
