@@ -164,6 +164,11 @@ class SimLoop(VirtualTimeLoop):
         """
         raise SimUnsupportedError("the simulated network carries streams, not datagrams")
 
+    def close(self) -> None:
+        """Close the loop; ports and connections still open end silently."""
+        self.network.drop_all()
+        super().close()
+
     def add_signal_handler(self, sig: int, callback: Callable[[*Ts], object], *args: *Ts) -> None:
         """Keep a handler for `deliver_signal`; the process's own signals stay untouched."""
         self._signal_handlers_by_number[sig] = (callback, args)

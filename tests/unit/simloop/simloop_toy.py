@@ -128,9 +128,7 @@ async def make_chaos(mean_s: float) -> None:
 
 async def trade_for(messages: int, chaos_mean_s: float) -> dict[str, Any]:
     """Let the trader see `messages` ticks under chaos and tell what happened."""
-    profile = LinkProfile(
-        latency_ns=3_000_000, jitter_ns=2_000_000, resegment_probability=0.2
-    )
+    profile = LinkProfile(latency_ns=3_000_000, jitter_ns=2_000_000, resegment_probability=0.2)
     current_network().set_link("client", VENUE, profile)
     venue = ToyVenue()
     await venue.start()
