@@ -87,7 +87,7 @@ def test_polling_without_waiting_is_a_livelock(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(scheduler, "ITERATIONS_PER_INSTANT_MAX", 500)
 
     async def polls() -> None:
-        while True:
+        while True:  # noqa: ASYNC110 - the mistake that must be found
             await asyncio.sleep(0)
 
     with pytest.raises(SimLivelockError, match="in polls"):
@@ -100,7 +100,7 @@ def test_polling_ends_when_computing_takes_time() -> None:
     async def polls() -> None:
         loop = asyncio.get_running_loop()
         end = loop.time() + 0.001
-        while loop.time() < end:
+        while loop.time() < end:  # noqa: ASYNC110 - the poller under test
             await asyncio.sleep(0)
 
     simulated(polls, step_cost_ns=1_000)
@@ -125,7 +125,7 @@ def test_a_forgotten_failed_task_is_reported() -> None:
         raise ValueError("forgotten")
 
     async def main() -> None:
-        asyncio.ensure_future(fails())
+        asyncio.ensure_future(fails())  # noqa: RUF006 - forgotten on purpose
         await asyncio.sleep(1.0)
 
     with pytest.raises(SimUnhandledError, match="forgotten"):
@@ -161,7 +161,7 @@ def test_leftover_tasks_and_async_generators_are_closed() -> None:
             ended.append("generator")
 
     async def main() -> None:
-        asyncio.ensure_future(stays())
+        asyncio.ensure_future(stays())  # noqa: RUF006 - left over on purpose
         generator = numbers()
         kept.append(generator)
         await anext(generator)
@@ -230,7 +230,7 @@ def test_permutation_finds_a_lost_update() -> None:
     async def main() -> int:
         total = 0
 
-        async def add(pause: bool) -> None:
+        async def add(*, pause: bool) -> None:
             nonlocal total
             await asyncio.sleep(1.0)
             seen = total
@@ -238,7 +238,7 @@ def test_permutation_finds_a_lost_update() -> None:
                 await asyncio.sleep(0)
             total = seen + 1
 
-        await asyncio.gather(add(False), add(True))
+        await asyncio.gather(add(pause=False), add(pause=True))
         return total
 
     assert simulated(main) == 2
