@@ -62,7 +62,7 @@ class SimLoop(VirtualTimeLoop):
         self.network.attach(self)
         self._signal_handlers_by_number: dict[int, tuple[Callable[..., object], Any]] = {}
 
-    async def getaddrinfo(
+    async def getaddrinfo(  # type: ignore[override]  # typeshed's tuple of five is a union of kinds
         self, host: Any, port: Any, **_hints: Any
     ) -> list[tuple[socket.AddressFamily, socket.SocketKind, int, str, Address]]:
         """Look a simulated host name up.
@@ -97,7 +97,7 @@ class SimLoop(VirtualTimeLoop):
         sock.local = transport.get_extra_info("sockname")
         sock.remote = transport.get_extra_info("peername")
 
-    async def create_connection(  # type: ignore[override]  # typeshed overloads host against sock
+    async def create_connection(
         self,
         protocol_factory: ProtocolFactory,
         host: str | None = None,
@@ -163,6 +163,11 @@ class SimLoop(VirtualTimeLoop):
             SimUnsupportedError: Always.
         """
         raise SimUnsupportedError("the simulated network carries streams, not datagrams")
+
+    def close(self) -> None:
+        """Close the loop; ports and connections still open end silently."""
+        self.network.drop_all()
+        super().close()
 
     def add_signal_handler(self, sig: int, callback: Callable[[*Ts], object], *args: *Ts) -> None:
         """Keep a handler for `deliver_signal`; the process's own signals stay untouched."""

@@ -247,6 +247,14 @@ class SimNetwork:
         listener.accept(connection.server)
         return connection
 
+    def drop_all(self) -> None:
+        """Forget every port and connection: the loop is closing."""
+        self._listeners.clear()
+        for connection in self.connections():
+            connection.client.drop()
+            connection.server.drop()
+        self._connections.clear()
+
     def _forget(self, connection: SimConnection) -> None:
         self._connections.pop(connection.number, None)
 

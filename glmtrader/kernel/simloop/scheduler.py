@@ -20,6 +20,7 @@ from glmtrader.kernel.simloop.errors import (
     SimLivelockError,
     SimUnhandledError,
     SimUnsupportedError,
+    UnsupportedPythonError,
 )
 from glmtrader.kernel.simloop.internals import is_task_step, require_internals
 from glmtrader.kernel.simloop.stacks import describe_tasks
@@ -67,7 +68,11 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         gc_interval_iterations: int = 0,
     ) -> None:
         super().__init__()
-        require_internals(self)
+        try:
+            require_internals(self)
+        except UnsupportedPythonError:
+            super().close()
+            raise
         self.clock = clock
         self.iterations = 0
         self._timers: list[tuple[int, int, asyncio.Handle]] = []
@@ -155,11 +160,12 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Keep a failure nobody handled, to raise it after this iteration.
 
-        A handler set with `set_exception_handler` takes precedence.
+        A handler set with `set_exception_handler` takes precedence. Cancellation is no failure:
+        asyncio's streams report it for every handler task that is cancelled at the end.
         """
         if self.get_exception_handler() is not None:
             super().call_exception_handler(context)
-        else:
+        elif not isinstance(context.get("exception"), asyncio.CancelledError):
             self._failures.append(context)
 
     def raise_failures(self) -> None:

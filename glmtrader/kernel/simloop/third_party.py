@@ -55,5 +55,6 @@ def _mask_generators() -> list[random.Random]:
     writer: Any = sys.modules.get(MASK_WRITER)
     if writer is None:
         return []
-    defaults = writer.WebSocketWriter.__init__.__defaults__ or ()
+    init = writer.WebSocketWriter.__init__
+    defaults = [*(init.__defaults__ or ()), *(init.__kwdefaults__ or {}).values()]
     return [value for value in defaults if isinstance(value, random.Random)]

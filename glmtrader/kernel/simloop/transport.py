@@ -166,6 +166,11 @@ class SimTransport(asyncio.Transport):
         self._protocol = None
         self.abort()
 
+    def drop(self) -> None:
+        """End because the simulation has: no byte leaves and nobody is told."""
+        self._is_closing = self._is_lost = True
+        self._protocol = None
+
     def _tell_lost(self, error: Exception | None) -> None:
         self._is_open = True
         self.incoming.resume()
