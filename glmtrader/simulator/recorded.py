@@ -161,10 +161,13 @@ class RecordedMarket:
         return coin
 
     def _move(self, now_ns: int) -> bool:
-        return any([coin.move(now_ns) for coin in self._coins.values()])
+        changed = [coin.move(now_ns) for coin in self._coins.values()]
+        return any(changed)
 
     def _list(self) -> None:
-        self._instruments = tuple(row for coin in self._coins.values() for row in coin.instruments)
+        listed = tuple(row for coin in self._coins.values() for row in coin.instruments)
+        if listed != self._instruments:
+            self._instruments = listed
 
 
 def _load(config: RecordedMarketConfig, underlying: str) -> RecordedCoin:

@@ -34,7 +34,11 @@ class Universe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """The good rows of one snapshot; `member` points into the universe, ascending."""
+    """The good rows of one snapshot; `member` points into the universe, ascending.
+
+    `forward` is each row's own: the venue marks options one after the other, so the rows of an
+    expiry differ by the index's drift in those seconds, and a mark fits its own row's forward.
+    """
 
     ts_ns: int
     member: Int64Array
@@ -152,17 +156,8 @@ def _snapshot(
         bid_size=bid_size,
         ask_size=ask_size,
         vol=rows.mark_vol[at],
-        forward=_forward_by_expiry(rows.expiry_ns[at], rows.forward[at]),
+        forward=rows.forward[at],
     )
-
-
-def _forward_by_expiry(expiry_ns: Int64Array, forward: FloatArray) -> FloatArray:
-    """One forward an expiry, the median of its rows: they are read one after the other."""
-    out = np.empty(len(forward))
-    for expiry in np.unique(expiry_ns):
-        rows = expiry_ns == expiry
-        out[rows] = np.median(forward[rows])
-    return out
 
 
 def carry_over(before: Snapshot | None, now: Snapshot, universe: Universe) -> Snapshot:
