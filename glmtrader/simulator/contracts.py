@@ -7,7 +7,10 @@ from typing import Final
 from glmtrader.domain.ids import instrument_id
 from glmtrader.domain.instruments import SECOND_NS, Instrument, InstrumentKind, TickStep
 
-_MONTHS: Final = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split()
+_MONTHS: Final = (
+    *("JAN", "FEB", "MAR", "APR", "MAY", "JUN"),
+    *("JUL", "AUG", "SEP", "OCT", "NOV", "DEC"),
+)
 _OPTION_TICKS: Final = (
     TickStep(Decimal(0), Decimal("0.0001")),
     TickStep(Decimal("0.005"), Decimal("0.0005")),
