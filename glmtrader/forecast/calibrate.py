@@ -67,6 +67,7 @@ def calibrate(names: tuple[str, ...], past: Outcomes) -> Calibration:
         np.square(error) + _NOISE_FLOOR,
         past.origins_ns // WEEK_NS,
         ridge=_NOISE_RIDGE,
+        library=False,
     )
     standardised = error / np.exp(0.5 * linear_predictor(noise, past.rows))
     low, high = np.quantile(standardised, [_TAIL, 1.0 - _TAIL])

@@ -90,11 +90,9 @@ class _Windows:
         self._bars_a_day = DAY_NS // candles.interval_ns
         returns = np.diff(self._log_close, prepend=np.log(candles.open[0]))
         squares = np.square(returns)
-        body = np.square(self._log_close - np.log(candles.open))
-        span = np.square(self._log_high - self._log_low)
         self._squares = prefix_sum(squares)
         self._falls = prefix_sum(np.where(returns < 0.0, squares, 0.0))
-        self._ranges = prefix_sum(0.5 * span - _GARMAN_KLASS_BODY * body)
+        self._ranges = prefix_sum(self._hourly_ranges(np.log(candles.open)))
         self._volume = prefix_sum(candles.volume)
         self._clock = prefix_sum(clock[hour_of_week(candles.open_ns)])
         self._level = self._a_day(self._squares, LOOKBACK_HOURS)
@@ -122,10 +120,26 @@ class _Windows:
     def _rv(self, hours: int) -> FloatArray:
         return np.asarray(np.log(self._a_day(self._squares, hours) + _FLOOR_SHARE * self._level))
 
+    def _hourly_ranges(self, log_open: FloatArray) -> FloatArray:
+        """Garman-Klass variance of the hour that ends with each bar (0 where there is none yet).
+
+        Hours, not bars: the span of a short bar misses more of the path, and 5m bars must tell the
+        same as 1h bars.
+        """
+        width = self._bars_an_hour
+        ends = np.arange(width, len(log_open) + 1)
+        top = window_max(self._log_high, ends, width)
+        bottom = -window_max(-self._log_low, ends, width)
+        body = self._log_close[ends - 1] - log_open[ends - width]
+        hourly = 0.5 * np.square(top - bottom) - _GARMAN_KLASS_BODY * np.square(body)
+        return np.concatenate([np.zeros(width - 1), hourly])
+
     def _range(self, hours: int) -> FloatArray:
         floor = _FLOOR_SHARE * self._level
-        ranges, squares = self._a_day(self._ranges, hours), self._a_day(self._squares, hours)
-        return np.asarray(np.log((ranges + floor) / (squares + floor)))
+        width = (hours - 1) * self._bars_an_hour + 1
+        daily = window_sum(self._ranges, self._ends, width) * (24.0 / width)
+        squares = self._sum(self._squares, hours) * (24.0 / hours)
+        return np.asarray(np.log((daily + floor) / (squares + floor)))
 
     def _spread(self, hours: int) -> FloatArray:
         width = hours * self._bars_an_hour

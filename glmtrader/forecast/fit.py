@@ -7,6 +7,8 @@ reports neither convergence nor a covariance, so a few Fisher steps certify the 
 week-clustered sandwich gives the covariance (hourly origins share almost all of their target).
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from glmtrader.forecast.arrays import FloatArray, IntArray
@@ -21,9 +23,10 @@ from glmtrader.forecast.errors import (
 
 ROWS_PER_COEFFICIENT_MIN = 20
 _CLIP_TAIL = 0.001
-_STEPS_MAX = 50
+_STEPS_MAX = 200
 _HALVINGS_MAX = 20
-_STEP_TOLERANCE = 1e-9
+_STEP_TOLERANCE = 1e-8
+_LOSS_SLACK = 1e-14
 _WEIGHT_MAX = 5.0
 """Largest believable effect of one standard deviation of a feature, in log variance (a factor 148)."""
 
@@ -35,7 +38,8 @@ def fit_gamma(
     blocks: IntArray,
     *,
     ridge: float,
-    start: Coefficients | None = None,
+    row_weights: FloatArray | None = None,
+    library: bool = True,
 ) -> Coefficients:
     """Fit E[target] = exp(intercept + weights . features) by penalised maximum likelihood.
 
@@ -45,7 +49,9 @@ def fit_gamma(
         target: Positive targets, float64[n].
         blocks: Cluster of each row (calendar week) for the covariance, int64[n].
         ridge: Penalty on squared standardised weights, a row; the intercept is free.
-        start: An earlier fit of the same features to start from instead of statsmodels.
+        row_weights: Weight of each row, such as a half-life; all alike when None.
+        library: Start from statsmodels' unpenalised fit; False starts from the mean and, the loss
+            being convex, ends at the same point, which the many fits of a walk forward use.
 
     Raises:
         FitError: Too few rows, not finite, constant, not converging or exploding.
@@ -57,15 +63,18 @@ def fit_gamma(
     design = np.column_stack([np.ones(len(rows)), (clipped - centre) / width])
     penalty = np.concatenate(([0.0], np.full(len(names), ridge)))
     scale = float(target.mean())
-    if start is None:
-        first = _library_fit(design, target / scale, penalty)
-    else:
-        first = _standardised(start, centre, width, scale)
-    weights = _polish(design, target / scale, penalty, first)
+    share = np.full(len(rows), 1.0 / len(rows))
+    if row_weights is not None:
+        share = row_weights / row_weights.sum()
+    first = np.zeros(design.shape[1])
+    if library:
+        first = _library_fit(design, target / scale, share * len(rows))
+    problem = _Problem(design, target / scale, share, penalty)
+    weights = _newton(problem, first)
     _check_weights(names, weights[1:])
-    ratio = target / scale / np.exp(design @ weights)
-    covariance = _sandwich(design, ratio - 1.0, penalty, blocks)
-    dispersion = float(np.mean(np.square(ratio - 1.0)))
+    error = problem.error(weights)
+    covariance = _sandwich(problem, error, blocks)
+    dispersion = float(share @ np.square(error))
     back = _to_raw(centre, width)
     raw = back @ weights
     return Coefficients(
@@ -101,64 +110,81 @@ def check_rows(names: tuple[str, ...], rows: FloatArray, target: FloatArray) -> 
         raise ConstantDataError("the target is zero or never moves; are the prices constant?")
 
 
-def _library_fit(design: FloatArray, target: FloatArray, penalty: FloatArray) -> FloatArray:
-    """Fit with statsmodels, pure ridge, from the intercept of the mean."""
+class _Problem(NamedTuple):
+    """A penalised Gamma likelihood: standardised design, scaled target, row shares of sum 1."""
+
+    design: FloatArray
+    target: FloatArray
+    share: FloatArray
+    penalty: FloatArray
+
+    def error(self, weights: FloatArray) -> FloatArray:
+        """Return target over mean, less 1."""
+        return np.asarray(self.target * np.exp(-(self.design @ weights)) - 1.0)
+
+    def loss(self, weights: FloatArray) -> float:
+        """Return half the deviance, up to a constant, and the penalty; convex in the weights."""
+        eta = self.design @ weights
+        with np.errstate(over="ignore"):
+            loss = self.share @ (self.target * np.exp(-eta) + eta)
+        return float(loss + 0.5 * np.sum(self.penalty * np.square(weights)))
+
+    def information(self) -> FloatArray:
+        """Return the Fisher information and the penalty; the weights do not enter it."""
+        weighted = self.design * self.share[:, None]
+        return np.asarray(weighted.T @ self.design + np.diag(self.penalty))
+
+
+def _library_fit(design: FloatArray, target: FloatArray, weights: FloatArray) -> FloatArray:
+    """Fit with statsmodels' IRLS, without penalty."""
     from statsmodels.genmod import families  # noqa: PLC0415 - 3.7 s and 170 MB, only to fit
     from statsmodels.genmod.generalized_linear_model import GLM  # noqa: PLC0415 - as above
 
     family = families.Gamma(families.links.Log())
-    start = np.zeros(design.shape[1])
-    start[0] = np.log(target.mean())
-    result = GLM(target, design, family=family).fit_regularized(
-        alpha=penalty, L1_wt=0.0, start_params=start
-    )
-    params = np.asarray(result.params, dtype=np.float64)
-    return params if np.all(np.isfinite(params)) else start
+    result = GLM(target, design, family=family, var_weights=weights).fit()
+    if not result.converged or not np.all(np.isfinite(result.params)):
+        raise NoConvergenceError(
+            "statsmodels' IRLS did not converge; drop features that repeat each other"
+        )
+    return np.asarray(result.params, dtype=np.float64)
 
 
-def _polish(
-    design: FloatArray, target: FloatArray, penalty: FloatArray, start: FloatArray
-) -> FloatArray:
+def _newton(problem: _Problem, start: FloatArray) -> FloatArray:
     """Newton on the penalised likelihood with its constant Fisher information."""
-    information = design.T @ design / len(target) + np.diag(penalty)
-    weights = start
-    loss = _penalised_loss(design, target, penalty, weights)
+    information = problem.information()
+    weights, loss, size = start, problem.loss(start), np.inf
     for _ in range(_STEPS_MAX):
-        score = design.T @ (target / np.exp(design @ weights) - 1.0) / len(target)
-        step = np.linalg.solve(information, score - penalty * weights)
-        for _halving in range(_HALVINGS_MAX):
-            moved = _penalised_loss(design, target, penalty, weights + step)
-            if moved <= loss + 1e-14:
-                break
-            step = 0.5 * step
-        weights, loss = weights + step, moved
-        if float(np.max(np.abs(step))) < _STEP_TOLERANCE:
+        score = (problem.share * problem.error(weights)) @ problem.design
+        step = np.linalg.solve(information, score - problem.penalty * weights)
+        step, loss = _shortened(problem, weights, step, loss)
+        weights = weights + step
+        size = float(np.max(np.abs(step)))
+        if size < _STEP_TOLERANCE:
             return weights
     raise NoConvergenceError(
-        f"no convergence in {_STEPS_MAX} steps (last step {float(np.max(np.abs(step))):.2g});"
-        " raise the ridge or drop features that repeat each other"
+        f"no convergence in {_STEPS_MAX} steps (last step {size:.2g}); raise the ridge or drop"
+        " features that repeat each other"
     )
 
 
-def _penalised_loss(
-    design: FloatArray, target: FloatArray, penalty: FloatArray, weights: FloatArray
-) -> float:
-    eta = design @ weights
-    with np.errstate(over="ignore"):
-        loss = np.mean(target * np.exp(-eta) + eta)
-    return float(loss + 0.5 * np.sum(penalty * np.square(weights)))
+def _shortened(
+    problem: _Problem, weights: FloatArray, step: FloatArray, loss: float
+) -> tuple[FloatArray, float]:
+    """Halve a step until the loss does not rise."""
+    for _ in range(_HALVINGS_MAX):
+        moved = problem.loss(weights + step)
+        if moved <= loss + _LOSS_SLACK:
+            return step, moved
+        step = 0.5 * step
+    raise NoConvergenceError("no step lowers the loss; the rows are not what a Gamma-GLM can fit")
 
 
-def _sandwich(
-    design: FloatArray, error: FloatArray, penalty: FloatArray, blocks: IntArray
-) -> FloatArray:
+def _sandwich(problem: _Problem, error: FloatArray, blocks: IntArray) -> FloatArray:
     """Covariance A^-1 B A^-1 with scores summed by block (Liang and Zeger 1986)."""
-    count = len(error)
     _, block = np.unique(blocks, return_inverse=True)
-    scores = np.zeros((int(block.max()) + 1, design.shape[1]))
-    np.add.at(scores, block, design * error[:, None])
-    information = design.T @ design + count * np.diag(penalty)
-    half = np.linalg.solve(information, scores.T)
+    weighted = problem.share * error
+    columns = [np.bincount(block, weights=weighted * column) for column in problem.design.T]
+    half = np.linalg.solve(problem.information(), np.array(columns))
     return np.asarray(half @ half.T, dtype=np.float64)
 
 
@@ -176,11 +202,3 @@ def _to_raw(centre: FloatArray, width: FloatArray) -> FloatArray:
     back = np.diag(np.concatenate(([1.0], 1.0 / width)))
     back[0, 1:] = -centre / width
     return back
-
-
-def _standardised(
-    start: Coefficients, centre: FloatArray, width: FloatArray, scale: float
-) -> FloatArray:
-    weights = np.asarray(start.weights)
-    intercept = start.intercept - np.log(scale) + float(weights @ centre)
-    return np.concatenate(([intercept], weights * width))

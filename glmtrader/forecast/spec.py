@@ -65,9 +65,9 @@ def default_spec(horizon_ns: int) -> FeatureSpec:
         raise ForecastError(f"a horizon of {horizon_ns / DAY_NS:g} days; use 1 hour to 5 weeks")
     names = (
         *("rv_1h", "rv_6h", "rv_24h", "rv_72h", "rv_192h"),
-        *("range_6h", "range_24h", "range_192h", "spread_24h", "spread_192h"),
+        *("range_6h", "range_24h", "range_192h"),
         *("down_24h", "down_72h", "down_192h", "up_24h", "up_72h", "up_192h"),
-        *("downside_24h", "downside_192h", "volume_24h"),
+        *("downside_24h", "downside_192h"),
     )
     calendar = () if horizon_ns % WEEK_NS == 0 else ("target_clock",)
     return FeatureSpec(names=(*names, *calendar), horizon_ns=horizon_ns)

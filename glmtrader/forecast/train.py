@@ -5,20 +5,20 @@ from importlib import metadata
 
 import numpy as np
 
-from glmtrader.forecast.arrays import DAY_NS, FloatArray
+from glmtrader.forecast.arrays import DAY_NS
 from glmtrader.forecast.artefact import TrainingSet, VolatilityModel, seal
 from glmtrader.forecast.calibrate import calibrate
 from glmtrader.forecast.candles import CandleArrays
 from glmtrader.forecast.errors import TooFewRowsError
-from glmtrader.forecast.fit import fit_gamma
 from glmtrader.forecast.panel import Panel, build_panel
 from glmtrader.forecast.scores import qlike
 from glmtrader.forecast.spec import FeatureSpec, default_spec
 from glmtrader.forecast.walkforward import (
     TrainSettings,
     Walked,
+    fit_rows,
+    remembered,
     select,
-    stack_rows,
     walk_forward,
     with_clock,
 )
@@ -60,15 +60,14 @@ def train_model(
     until = max(int(p.candles.open_ns[-1]) + p.candles.interval_ns for p in panels)
     final = with_clock(chosen, panels, until)
     everything = [np.ones(len(panel.origins_ns), dtype=np.bool_) for panel in panels]
-    rows, target, weeks = stack_rows(panels, final, everything)
     return seal(
         VolatilityModel(
             name=f"q-gamma-glm-{_span(horizon_ns)}",
             underlyings=tuple(sorted({name for name, _ in series})),
             horizon_ns=horizon_ns,
             spec=final,
-            coefficients=fit_gamma(final.names, rows, target, weeks, ridge=used.ridge),
-            calibration=calibrate(final.names, walked.outcomes),
+            coefficients=fit_rows(panels, final, used, everything, library=True),
+            calibration=calibrate(final.names, remembered(walked, used).outcomes),
             training=tuple(_training_set(panel) for panel in panels),
             trained_until_ns=until,
             scores=score(walked),
@@ -86,12 +85,10 @@ def score(walked: Walked) -> dict[str, float]:
         errors of q_vol and q_straddle in fractions a year, and the number of rows.
     """
     known = select(walked, np.isfinite(walked.calibrated.q_var))
-    if len(known.har) == 0:
+    if len(known.series) == 0:
         raise TooFewRowsError("no forecast after the first calibration; give more history")
     target, ours = known.outcomes.target, known.calibrated
-    before = select(walked, ~np.isfinite(walked.calibrated.q_var))
-    har = known.har * _bias(before.outcomes.target, before.har)
-    last = known.last * _bias(before.outcomes.target, before.last)
+    har, last = known.rivals_calibrated.T
     glm_loss = float(np.mean(qlike(target, ours.q_var)))
     har_loss, last_loss = (float(np.mean(qlike(target, f))) for f in (har, last))
     realised = np.sqrt(target)
@@ -112,11 +109,6 @@ def score(walked: Walked) -> dict[str, float]:
             np.mean(known.outcomes.break_even[made] - ours.q_vol[made])
         ),
     }
-
-
-def _bias(target: FloatArray, forecast: FloatArray) -> float:
-    """Return the same correction that the model gets, from the forecasts before scoring begins."""
-    return float(np.mean(target / forecast))
 
 
 def _span(horizon_ns: int) -> str:

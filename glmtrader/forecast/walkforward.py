@@ -36,19 +36,23 @@ class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         ridge: Penalty on the squared standardised weights.
+        half_life_days: Age at which a row weighs half.
         step_ns: Distance of the origins.
         straddle_step_ns: Distance of the synthetic straddles.
         first_days: History before the first forecast out of sample.
         refit_days: Length of a fold.
         calibration_days: Forecasts before the first calibration.
+        memory_days: Age beyond which a forecast no longer enters the calibration.
     """
 
-    ridge: float = 0.01
+    ridge: float = 0.03
+    half_life_days: float = 36_500.0
     step_ns: int = HOUR_NS
     straddle_step_ns: int = 6 * HOUR_NS
     first_days: int = 540
     refit_days: int = 91
     calibration_days: int = 365
+    memory_days: int = 730
 
 
 class Walked(NamedTuple):
@@ -58,15 +62,15 @@ class Walked(NamedTuple):
         series: Index of the panel, int64[n].
         outcomes: Forecasts and what came of them.
         calibrated: The forecasts as they would have been published.
-        har: HAR-log's variance, float64[n].
-        last: The last window's variance, float64[n].
+        rivals: Variance of HAR-log and of the last window, float64[n, 2].
+        rivals_calibrated: The same, recalibrated by the rule of the model.
     """
 
     series: IntArray
     outcomes: Outcomes
     calibrated: Calibrated
-    har: FloatArray
-    last: FloatArray
+    rivals: FloatArray
+    rivals_calibrated: FloatArray
 
 
 def stack_rows(
@@ -80,6 +84,29 @@ def stack_rows(
     target = [panel.target[keep] for panel, keep in zip(panels, kept, strict=True)]
     origins = [panel.origins_ns[keep] for panel, keep in zip(panels, kept, strict=True)]
     return np.concatenate(rows), np.concatenate(target), np.concatenate(origins) // WEEK_NS
+
+
+def fit_rows(
+    panels: list[Panel],
+    spec: FeatureSpec,
+    settings: TrainSettings,
+    kept: list[BoolArray],
+    *,
+    library: bool,
+) -> Coefficients:
+    """Fit the variance on the kept rows of all panels, older rows weighing less."""
+    rows, target, weeks = stack_rows(panels, spec, kept)
+    age_weeks = weeks.max() - weeks
+    weights = np.exp2(-age_weeks * (WEEK_NS / DAY_NS) / settings.half_life_days)
+    return fit_gamma(
+        spec.names,
+        rows,
+        target,
+        weeks,
+        ridge=settings.ridge,
+        row_weights=weights,
+        library=library,
+    )
 
 
 def with_clock(spec: FeatureSpec, panels: list[Panel], until_ns: int) -> FeatureSpec:
@@ -97,11 +124,10 @@ def walk_forward(panels: list[Panel], spec: FeatureSpec, settings: TrainSettings
             f"the series span less than {settings.first_days} days and a fold; give more history"
         )
     folds: list[Walked] = []
-    fitted: Coefficients | None = None
     for start in range(begin, end, settings.refit_days * DAY_NS):
         stop = min(end, start + settings.refit_days * DAY_NS)
         causal = with_clock(spec, panels, start)
-        fitted = _fit_until(panels, causal, settings, start, fitted)
+        fitted = _fit_until(panels, causal, settings, start)
         known = _known(folds, start - spec.horizon_ns)
         ahead = [(p.origins_ns >= start) & (p.origins_ns < stop) for p in panels]
         if any(np.any(keep) for keep in ahead):
@@ -114,11 +140,9 @@ def _fit_until(
     spec: FeatureSpec,
     settings: TrainSettings,
     until_ns: int,
-    start: Coefficients | None,
 ) -> Coefficients:
     kept = [panel.origins_ns + spec.horizon_ns <= until_ns for panel in panels]
-    rows, target, weeks = stack_rows(panels, spec, kept)
-    return fit_gamma(spec.names, rows, target, weeks, ridge=settings.ridge, start=start)
+    return fit_rows(panels, spec, settings, kept, library=False)
 
 
 def _fold(
@@ -144,12 +168,15 @@ def _fold(
     break_even = _straddles(panels, spec, settings, origins, series, hedge_vol)
     past = [p.origins_ns + spec.horizon_ns <= start_ns for p in panels]
     har = fit_har_log(_column(panels, past, "har"), _column(panels, past, "target"))
+    rivals = np.column_stack(
+        [har_forecast(har, _column(panels, ahead, "har")), _column(panels, ahead, "last")]
+    )
     return Walked(
         series=series,
         outcomes=Outcomes(origins, rows, predicted, target, break_even),
         calibrated=calibrated,
-        har=har_forecast(har, _column(panels, ahead, "har")),
-        last=_column(panels, ahead, "last"),
+        rivals=rivals,
+        rivals_calibrated=rivals * _rival_bias(known, settings),
     )
 
 
@@ -162,7 +189,21 @@ def _calibration(
     span_ns = int(np.ptp(known.outcomes.origins_ns))
     if span_ns < settings.calibration_days * DAY_NS:
         return None
-    return calibrate(spec.names, known.outcomes)
+    return calibrate(spec.names, remembered(known, settings).outcomes)
+
+
+def remembered(known: Walked, settings: TrainSettings) -> Walked:
+    """Return the forecasts young enough to calibrate on."""
+    origins = known.outcomes.origins_ns
+    return select(known, origins > int(origins.max()) - settings.memory_days * DAY_NS)
+
+
+def _rival_bias(known: Walked | None, settings: TrainSettings) -> FloatArray:
+    """Give the rivals the bias correction that the model gets, from the same forecasts."""
+    if known is None:
+        return np.full(2, np.nan)
+    past = remembered(known, settings)
+    return np.asarray(np.mean(past.outcomes.target[:, None] / past.rivals, axis=0))
 
 
 def _straddles(
@@ -203,8 +244,8 @@ def select(walked: Walked, keep: BoolArray) -> Walked:
         walked.series[keep],
         Outcomes(*(column[keep] for column in walked.outcomes)),
         Calibrated(*(column[keep] for column in walked.calibrated)),
-        walked.har[keep],
-        walked.last[keep],
+        walked.rivals[keep],
+        walked.rivals_calibrated[keep],
     )
 
 
@@ -215,6 +256,6 @@ def _concatenate(folds: list[Walked]) -> Walked:
         np.concatenate([f.series for f in folds]),
         Outcomes(*map(np.concatenate, zip(*(f.outcomes for f in folds), strict=True))),
         Calibrated(*map(np.concatenate, zip(*(f.calibrated for f in folds), strict=True))),
-        np.concatenate([f.har for f in folds]),
-        np.concatenate([f.last for f in folds]),
+        np.concatenate([f.rivals for f in folds]),
+        np.concatenate([f.rivals_calibrated for f in folds]),
     )
