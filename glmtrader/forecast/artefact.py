@@ -192,6 +192,8 @@ def _check_content(path: Path, model: VolatilityModel) -> None:
             f"model {path} has features of version {model.spec.version}, this program computes"
             f" version {FEATURE_VERSION}; {_TRAIN_HINT}"
         )
+    if model.spec.horizon_ns != model.horizon_ns:
+        raise ArtefactError(f"model {path}: features and target differ in horizon; {_TRAIN_HINT}")
     width = len(model.spec.names)
     for name, part in (("fit", model.coefficients), ("noise", model.calibration.noise)):
         if not len(part.weights) == len(part.low) == len(part.high) == width:

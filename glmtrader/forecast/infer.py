@@ -27,6 +27,7 @@ class UnavailableReason(Enum):
     HISTORY = "history"
     STALE = "stale"
     GAPS = "gaps"
+    NOT_FINITE = "not_finite"
     CONSTANT = "constant"
 
 
@@ -97,12 +98,7 @@ def predict(
         return recent
     row = feature_matrix(recent, np.array([now_ns], dtype=np.int64), model.spec)[0]
     if not np.all(np.isfinite(row)):
-        names = [name for name, value in zip(model.spec.names, row, strict=True) if value != value]
-        return ForecastUnavailable(
-            UnavailableReason.CONSTANT,
-            f"{underlying}: prices or volume stood still over the lookback"
-            f" ({', '.join(names) or 'infinite log'}); check the feed",
-        )
+        return _no_features(recent, underlying)
     return _values(model, row, int(recent.open_ns[-1]) + recent.interval_ns)
 
 
@@ -143,6 +139,19 @@ def _recent(
             f" {GAP_SHARE_MAX:.0%}; backfill the candles",
         )
     return recent
+
+
+def _no_features(recent: CandleArrays, underlying: str) -> ForecastUnavailable:
+    bars = (recent.open, recent.high, recent.low, recent.close, recent.volume)
+    if not all(np.all(np.isfinite(column)) for column in bars):
+        return ForecastUnavailable(
+            UnavailableReason.NOT_FINITE,
+            f"{underlying}: a candle of the lookback is not finite; put candles through regularise",
+        )
+    return ForecastUnavailable(
+        UnavailableReason.CONSTANT,
+        f"{underlying}: prices or volume stood still over the lookback; check the feed",
+    )
 
 
 def _values(model: VolatilityModel, row: FloatArray, origin_ns: int) -> ForecastValues:

@@ -9,7 +9,7 @@ from glmtrader.forecast.arrays import DAY_NS
 from glmtrader.forecast.artefact import TrainingSet, VolatilityModel, seal
 from glmtrader.forecast.calibrate import calibrate
 from glmtrader.forecast.candles import CandleArrays
-from glmtrader.forecast.errors import TooFewRowsError
+from glmtrader.forecast.errors import ForecastError, TooFewRowsError
 from glmtrader.forecast.panel import Panel, build_panel
 from glmtrader.forecast.scores import qlike
 from glmtrader.forecast.spec import FeatureSpec, default_spec
@@ -54,6 +54,10 @@ def train_model(
     if not series:
         raise TooFewRowsError("no candles to train on; give at least one underlying")
     chosen = default_spec(horizon_ns) if spec is None else spec
+    if chosen.horizon_ns != horizon_ns:
+        raise ForecastError(
+            f"the spec's horizon is {chosen.horizon_ns} ns, the model's {horizon_ns}; make them one"
+        )
     used = TrainSettings() if settings is None else settings
     panels = [build_panel(name, candles, horizon_ns, used.step_ns) for name, candles in series]
     walked = walk_forward(panels, chosen, used)

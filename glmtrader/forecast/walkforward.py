@@ -52,7 +52,7 @@ class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     first_days: int = 540
     refit_days: int = 91
     calibration_days: int = 365
-    memory_days: int = 730
+    memory_days: int = 1460
 
 
 class Walked(NamedTuple):
