@@ -1,4 +1,4 @@
-"""What forecasts made out of sample teach: bias, Jensen's gap, the straddle's haircut, the interval.
+"""What forecasts made out of sample teach: bias, Jensen's gap, straddle's haircut, interval.
 
 Only forecasts whose horizon had ended by the time of calibration may enter; the caller sees to it.
 """
@@ -50,9 +50,10 @@ class Calibrated(NamedTuple):
 def calibrate(names: tuple[str, ...], past: Outcomes) -> Calibration:
     """Measure the corrections on past forecasts.
 
-    Bias is the mean of realised over predicted variance, the correction that QLIKE asks for. Jensen's
-    ratio is the mean of realised over predicted volatility after it. The noise model is a Gamma-GLM of
-    squared log errors on the same features, so that the interval widens where errors were wider.
+    Bias is the mean of realised over predicted variance, the correction that QLIKE asks for.
+    Jensen's ratio is the mean of realised over predicted volatility after it. The noise model is a
+    Gamma-GLM of squared log errors on the same features, so that the interval widens where errors
+    were wider.
 
     Raises:
         FitError: Too few past forecasts or straddles.
@@ -103,7 +104,7 @@ def apply(calibration: Calibration, rows: FloatArray, predicted: FloatArray) -> 
 
 
 def block_error(values: FloatArray, origins_ns: IntArray, block_ns: int = 4 * WEEK_NS) -> float:
-    """Return the standard error of a mean whose values depend on each other within blocks of time."""
+    """Return the standard error of a mean of values that hang together within blocks of time."""
     _, block = np.unique(origins_ns // block_ns, return_inverse=True)
     sums = np.bincount(block, weights=values - values.mean())
     return float(np.sqrt(np.sum(np.square(sums))) / len(values))

@@ -1,4 +1,7 @@
-"""Candles read from Parquet and CSV files; columns ts (bar open, ms UTC), open, high, low, close, volume."""
+"""Candles read from Parquet and CSV files.
+
+Columns: ts (bar open, ms UTC), open, high, low, close, volume; others are not looked at.
+"""
 
 import csv
 from pathlib import Path
@@ -74,10 +77,14 @@ def _csv_rows(path: Path, reader: "csv.DictReader[str]") -> list[list[float]]:
 
 
 def _from_columns(path: Path, columns: list[np.ndarray], interval_ns: int | None) -> CandleArrays:
+    stamps, opened, high, low, close, volume = columns
+    known = np.isfinite(stamps)
+    if not np.all(known):
+        raise CandleError(
+            f"{path}: candle row {int(np.argmin(known))} has no ts; repair or drop it"
+        )
+    stamps_ns = stamps.astype(np.int64) * _MS_NS
     try:
-        stamps = columns[0]
-        if not np.all(np.isfinite(stamps)):
-            raise CandleError(f"candle row {int(np.argmin(np.isfinite(stamps)))} has no ts")
-        return regularise(stamps.astype(np.int64) * _MS_NS, *columns[1:], interval_ns=interval_ns)
+        return regularise(stamps_ns, opened, high, low, close, volume, interval_ns)
     except CandleError as error:
         raise CandleError(f"{path}: {error}") from error

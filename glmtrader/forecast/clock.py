@@ -1,7 +1,7 @@
 """The variance clock: how much of a week's variance each of its 168 hours usually brings.
 
-Calendar time weighted by this profile is the clock in which windows are compared with each other. The
-profile is estimated from the candles that a model is trained on and travels inside its artefact.
+Calendar time weighted by this profile is the clock in which windows are compared with each other.
+The profile is estimated from the candles that a model is trained on and travels in its artefact.
 """
 
 import numpy as np
@@ -42,8 +42,8 @@ def estimate_clock(series: list[CandleArrays], until_ns: int) -> FloatArray:
     """Estimate the 168 weights from the whole weeks of candles closed by `until_ns`.
 
     Every week counts alike (its hours are divided by its own mean), so that a crash does not become
-    the profile. A weight is the weekday's factor times the hour's, the latter apart for the weekend:
-    31 + 24 means instead of 168 noisy cells.
+    the profile. A weight is the weekday's factor times the hour's, the latter apart for weekends:
+    55 means instead of 168 noisy cells.
 
     Raises:
         TooFewRowsError: Fewer than eight whole weeks without outages.

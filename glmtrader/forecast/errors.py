@@ -1,4 +1,4 @@
-"""What the forecast refuses: bad candles, a model that cannot be fitted, an artefact not to be trusted."""
+"""What the forecast refuses: bad candles, rows that cannot be fitted, artefacts not to trust."""
 
 from glmtrader.errors import GlmtraderError
 

@@ -16,8 +16,8 @@ from glmtrader.forecast.windows import prefix_sum, window_max, window_sum
 _GARMAN_KLASS_BODY = 2.0 * np.log(2.0) - 1.0
 _PARKINSON = 4.0 * np.log(2.0)
 _FLOOR_SHARE = 0.05
-"""Part of the eight-day variance added to short windows before the log: one quiet hour of 1h bars is
-a single return near zero, whose log would run off without telling anything."""
+"""Part of the eight-day variance added to short windows before the log: one quiet hour of 1h bars
+is a single return near zero, whose log would run off without telling anything."""
 
 
 def lookback_bars(interval_ns: int) -> int:

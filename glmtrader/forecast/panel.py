@@ -1,4 +1,4 @@
-"""Rows to fit and to score: for every hourly origin of a series its target and what rivals would say.
+"""Rows to fit and to score: for every origin of a series its target and what rivals know.
 
 Targets look forward by definition; everything else on a row is known at its origin.
 """
@@ -54,7 +54,8 @@ def build_panel(
     if len(origins) == 0:
         days = len(candles) * interval / DAY_NS
         raise TooFewRowsError(
-            f"{underlying}: {days:.1f} days of candles; training needs {max(HAR_DAYS)} and a horizon"
+            f"{underlying}: {days:.1f} days of candles; training needs {max(HAR_DAYS)} days and"
+            " a horizon"
         )
     squares = prefix_sum(np.square(np.diff(np.log(candles.close))))
     ends = (origins - candles.open_ns[0]) // interval - 1
@@ -94,4 +95,4 @@ def price_paths(panel: Panel, origins_ns: IntArray, horizon_ns: int) -> FloatArr
     candles = panel.candles
     first = (origins_ns - candles.open_ns[0]) // candles.interval_ns - 1
     steps = np.arange(horizon_ns // candles.interval_ns + 1)
-    return candles.close[first[:, None] + steps]
+    return np.asarray(candles.close[first[:, None] + steps], dtype=np.float64)

@@ -15,8 +15,8 @@ LOOKBACK_HOURS = 192
 KINDS = ("rv", "range", "spread", "down", "up", "downside", "volume")
 """rv: log clock-adjusted realised variance a day. range: log Garman-Klass over realised variance.
 spread: log squared high-low span over realised variance. down, up: fall or rise over the window in
-units of the eight-day volatility. downside: share of variance made by falls, less a half. volume: log
-traded quantity against the eight-day mean."""
+units of the eight-day volatility. downside: share of variance made by falls, less a half. volume:
+log traded quantity against the eight-day mean."""
 
 HOURS_A_WEEK = 168
 

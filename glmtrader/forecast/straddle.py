@@ -1,8 +1,9 @@
-"""Break-even volatility of synthetic straddles: what delta-hedging along recorded candles was worth.
+"""Break-even volatility of synthetic straddles: what hedging along recorded candles was worth.
 
-A straddle struck at spot is bought at an origin and its delta hedged at every bar with one volatility,
-known at the origin. The premium that would have left it without profit, inverted to a volatility, is
-its break-even: it falls short of realised volatility where variance comes after spot has left the strike.
+A straddle struck at spot is bought at an origin and its delta hedged at every bar with one
+volatility, known at the origin. The premium that would have left it without profit, inverted to a
+volatility, is its break-even: it falls short of realised volatility where variance comes after spot
+has left the strike.
 """
 
 import numpy as np

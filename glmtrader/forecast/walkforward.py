@@ -1,4 +1,4 @@
-"""Walking forward through history: refit, forecast the unseen, calibrate on what has since come true.
+"""Walking forward through history: refit, forecast the unseen, calibrate on what came true.
 
 Every number of a fold (hour-of-week profile, coefficients, calibration, rivals) is made from rows
 whose horizon had ended when the fold starts.
@@ -116,7 +116,7 @@ def with_clock(spec: FeatureSpec, panels: list[Panel], until_ns: int) -> Feature
 
 
 def walk_forward(panels: list[Panel], spec: FeatureSpec, settings: TrainSettings) -> Walked:
-    """Forecast every origin after the first training span from what was known by its fold's start."""
+    """Forecast every origin after the first training span from what its fold's start knew."""
     begin = min(int(panel.origins_ns[0]) for panel in panels) + settings.first_days * DAY_NS
     end = max(int(panel.origins_ns[-1]) for panel in panels) + 1
     if begin >= end:
@@ -242,8 +242,8 @@ def select(walked: Walked, keep: BoolArray) -> Walked:
     """Return the kept rows."""
     return Walked(
         walked.series[keep],
-        Outcomes(*(column[keep] for column in walked.outcomes)),
-        Calibrated(*(column[keep] for column in walked.calibrated)),
+        Outcomes._make(column[keep] for column in walked.outcomes),
+        Calibrated._make(column[keep] for column in walked.calibrated),
         walked.rivals[keep],
         walked.rivals_calibrated[keep],
     )
@@ -254,8 +254,8 @@ def _concatenate(folds: list[Walked]) -> Walked:
         raise TooFewRowsError("no origin left to forecast out of sample; give more history")
     return Walked(
         np.concatenate([f.series for f in folds]),
-        Outcomes(*map(np.concatenate, zip(*(f.outcomes for f in folds), strict=True))),
-        Calibrated(*map(np.concatenate, zip(*(f.calibrated for f in folds), strict=True))),
+        Outcomes._make(map(np.concatenate, zip(*(f.outcomes for f in folds), strict=True))),
+        Calibrated._make(map(np.concatenate, zip(*(f.calibrated for f in folds), strict=True))),
         np.concatenate([f.rivals for f in folds]),
         np.concatenate([f.rivals_calibrated for f in folds]),
     )
