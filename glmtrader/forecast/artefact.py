@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from glmtrader.forecast.errors import ArtefactError
+from glmtrader.errors import ArtefactError
 from glmtrader.forecast.spec import FEATURE_VERSION, FeatureSpec
 
 SCHEMA_VERSION = 1

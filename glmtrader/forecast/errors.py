@@ -1,13 +1,9 @@
-"""What the forecast refuses: bad candles, rows that cannot be fitted, artefacts not to trust."""
+"""What fitting and candles may refuse, as branches of the project's one tree of errors."""
 
-from glmtrader.errors import GlmtraderError
-
-
-class ForecastError(GlmtraderError):
-    """The root of what `glmtrader.forecast` raises."""
+from glmtrader.errors import DataError, ForecastError
 
 
-class CandleError(ForecastError):
+class CandleError(DataError):
     """Candles that cannot be put on their grid; the message names the row."""
 
 
@@ -33,7 +29,3 @@ class NoConvergenceError(FitError):
 
 class ExplodingCoefficientError(FitError):
     """A coefficient beyond what volatility data can mean."""
-
-
-class ArtefactError(ForecastError):
-    """A model file that is missing, damaged, altered or of another version."""

@@ -5,23 +5,17 @@ from importlib import metadata
 
 import numpy as np
 
+from glmtrader.errors import ForecastError
 from glmtrader.forecast.arrays import DAY_NS
 from glmtrader.forecast.artefact import TrainingSet, VolatilityModel, seal
 from glmtrader.forecast.calibrate import calibrate
 from glmtrader.forecast.candles import CandleArrays
-from glmtrader.forecast.errors import ForecastError, TooFewRowsError
+from glmtrader.forecast.errors import TooFewRowsError
 from glmtrader.forecast.panel import Panel, build_panel
 from glmtrader.forecast.scores import qlike
 from glmtrader.forecast.spec import FeatureSpec, default_spec
-from glmtrader.forecast.walkforward import (
-    TrainSettings,
-    Walked,
-    fit_rows,
-    remembered,
-    select,
-    walk_forward,
-    with_clock,
-)
+from glmtrader.forecast.walked import Walked, remembered, select
+from glmtrader.forecast.walkforward import TrainSettings, fit_rows, walk_forward, with_clock
 
 __all__ = ["TrainSettings", "score", "train_model"]
 
@@ -71,7 +65,7 @@ def train_model(
             horizon_ns=horizon_ns,
             spec=final,
             coefficients=fit_rows(panels, final, used, everything, library=True),
-            calibration=calibrate(final.names, remembered(walked, used).outcomes),
+            calibration=calibrate(final.names, remembered(walked, used.memory_days).outcomes),
             training=tuple(_training_set(panel) for panel in panels),
             trained_until_ns=until,
             scores=score(walked),

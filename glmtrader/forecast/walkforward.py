@@ -4,8 +4,6 @@ Every number of a fold (hour-of-week profile, coefficients, calibration, rivals)
 whose horizon had ended when the fold starts.
 """
 
-from typing import NamedTuple
-
 import msgspec
 import numpy as np
 
@@ -29,6 +27,7 @@ from glmtrader.forecast.panel import Panel, price_paths
 from glmtrader.forecast.scores import fit_har_log, har_forecast
 from glmtrader.forecast.spec import FeatureSpec
 from glmtrader.forecast.straddle import break_even_vol
+from glmtrader.forecast.walked import Walked, concatenate, remembered, select
 
 
 class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,24 +52,6 @@ class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refit_days: int = 91
     calibration_days: int = 365
     memory_days: int = 1460
-
-
-class Walked(NamedTuple):
-    """All forecasts out of sample; calibrated columns are NaN before the first calibration.
-
-    Attributes:
-        series: Index of the panel, int64[n].
-        outcomes: Forecasts and what came of them.
-        calibrated: The forecasts as they would have been published.
-        rivals: Variance of HAR-log and of the last window, float64[n, 2].
-        rivals_calibrated: The same, recalibrated by the rule of the model.
-    """
-
-    series: IntArray
-    outcomes: Outcomes
-    calibrated: Calibrated
-    rivals: FloatArray
-    rivals_calibrated: FloatArray
 
 
 def stack_rows(
@@ -132,7 +113,7 @@ def walk_forward(panels: list[Panel], spec: FeatureSpec, settings: TrainSettings
         ahead = [(p.origins_ns >= start) & (p.origins_ns < stop) for p in panels]
         if any(np.any(keep) for keep in ahead):
             folds.append(_fold(panels, causal, settings, fitted, known, ahead, start))
-    return _concatenate(folds)
+    return concatenate(folds)
 
 
 def _fit_until(
@@ -189,20 +170,14 @@ def _calibration(
     span_ns = int(np.ptp(known.outcomes.origins_ns))
     if span_ns < settings.calibration_days * DAY_NS:
         return None
-    return calibrate(spec.names, remembered(known, settings).outcomes)
-
-
-def remembered(known: Walked, settings: TrainSettings) -> Walked:
-    """Return the forecasts young enough to calibrate on."""
-    origins = known.outcomes.origins_ns
-    return select(known, origins > int(origins.max()) - settings.memory_days * DAY_NS)
+    return calibrate(spec.names, remembered(known, settings.memory_days).outcomes)
 
 
 def _rival_bias(known: Walked | None, settings: TrainSettings) -> FloatArray:
     """Give the rivals the bias correction that the model gets, from the same forecasts."""
     if known is None:
         return np.full(2, np.nan)
-    past = remembered(known, settings)
+    past = remembered(known, settings.memory_days)
     return np.asarray(np.mean(past.outcomes.target[:, None] / past.rivals, axis=0))
 
 
@@ -234,28 +209,5 @@ def _known(folds: list[Walked], until_ns: int) -> Walked | None:
     """Return the rows whose origin lies at or before `until_ns`, or None where there are none."""
     if not folds:
         return None
-    walked = _concatenate(folds)
+    walked = concatenate(folds)
     return select(walked, walked.outcomes.origins_ns <= until_ns)
-
-
-def select(walked: Walked, keep: BoolArray) -> Walked:
-    """Return the kept rows."""
-    return Walked(
-        walked.series[keep],
-        Outcomes._make(column[keep] for column in walked.outcomes),
-        Calibrated._make(column[keep] for column in walked.calibrated),
-        walked.rivals[keep],
-        walked.rivals_calibrated[keep],
-    )
-
-
-def _concatenate(folds: list[Walked]) -> Walked:
-    if not folds:
-        raise TooFewRowsError("no origin left to forecast out of sample; give more history")
-    return Walked(
-        np.concatenate([f.series for f in folds]),
-        Outcomes._make(map(np.concatenate, zip(*(f.outcomes for f in folds), strict=True))),
-        Calibrated._make(map(np.concatenate, zip(*(f.calibrated for f in folds), strict=True))),
-        np.concatenate([f.rivals for f in folds]),
-        np.concatenate([f.rivals_calibrated for f in folds]),
-    )
