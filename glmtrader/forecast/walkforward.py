@@ -35,7 +35,7 @@ class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         ridge: Penalty on the squared standardised weights.
-        half_life_days: Age at which a row weighs half.
+        half_life_days: Age at which a row weighs half; None weighs all rows alike.
         step_ns: Distance of the origins.
         straddle_step_ns: Distance of the synthetic straddles.
         first_days: History before the first forecast out of sample.
@@ -45,7 +45,7 @@ class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     ridge: float = 0.03
-    half_life_days: float = 36_500.0
+    half_life_days: float | None = None
     step_ns: int = HOUR_NS
     straddle_step_ns: int = 6 * HOUR_NS
     first_days: int = 540
@@ -77,8 +77,10 @@ def fit_rows(
 ) -> Coefficients:
     """Fit the variance on the kept rows of all panels, older rows weighing less."""
     rows, target, weeks = stack_rows(panels, spec, kept)
-    age_weeks = weeks.max() - weeks
-    weights = np.exp2(-age_weeks * (WEEK_NS / DAY_NS) / settings.half_life_days)
+    weights = None
+    if settings.half_life_days is not None:
+        age_days = (weeks.max() - weeks) * (WEEK_NS / DAY_NS)
+        weights = np.exp2(-age_days / settings.half_life_days)
     return fit_gamma(
         spec.names,
         rows,

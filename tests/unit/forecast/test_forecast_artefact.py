@@ -72,7 +72,9 @@ def test_features_of_another_horizon_are_refused(
         load_model(tmp_path / "m.json")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema_version": 1}', '{"schema_version": "a"}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"schema_version": 1}', '{"schema_version": "a"}']
+)
 def test_a_file_that_is_no_model_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "junk.json"
     path.write_text(text)

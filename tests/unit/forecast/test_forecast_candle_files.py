@@ -1,5 +1,6 @@
 """Candles are read from Parquet and CSV, and a file that is neither says so."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ _ROWS = [(3_600_000 * i, 100.0 + i, 102.0 + i, 99.0 + i, 101.0 + i, 5.0) for i i
 _HEADER = "ts,open,high,low,close,volume\n"
 
 
-def _csv(path: Path, rows: list[tuple[float, ...]], header: str = _HEADER) -> Path:
+def _csv(path: Path, rows: Sequence[tuple[float, ...]], header: str = _HEADER) -> Path:
     path.write_text(header + "".join(",".join(map(str, row)) + "\n" for row in rows))
     return path
 

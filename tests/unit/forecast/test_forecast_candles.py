@@ -33,7 +33,7 @@ def _with(row: int, **cells: float) -> dict[str, Any]:
 
 
 def test_an_outage_becomes_counted_bars_without_a_return() -> None:
-    columns = {name: np.delete(column, [2, 3]) for name, column in _columns(6).items()}
+    columns: dict[str, Any] = {name: np.delete(col, [2, 3]) for name, col in _columns(6).items()}
     candles = regularise(**columns)
     assert len(candles) == 6
     assert candles.gap_count == 2
@@ -47,7 +47,8 @@ def test_regularising_keeps_every_row_and_fills_the_rest(missing: set[int]) -> N
     """Rows that were there stay as they were; the grid has no hole left."""
     whole = _columns(50)
     kept = np.array([i for i in range(50) if i not in missing])
-    candles = regularise(**{name: column[kept] for name, column in whole.items()}, interval_ns=HOUR_NS)
+    rows: dict[str, Any] = {name: column[kept] for name, column in whole.items()}
+    candles = regularise(**rows, interval_ns=HOUR_NS)
     assert np.all(np.diff(candles.open_ns) == HOUR_NS)
     assert candles.gap_count == len(missing)
     assert np.array_equal(candles.close[~candles.gap], whole["close"][kept])

@@ -50,7 +50,7 @@ def test_each_feature_moves_with_the_past(make_candles: CandleMaker) -> None:
     candles = make_candles(20.0, interval_ns=15 * MINUTE_NS)
     origins = candles.open_ns[0] + HOUR_NS * np.arange(200, 470, dtype=np.int64)
     spread = feature_matrix(candles, origins, _ALL)[:, :-1].std(axis=0)
-    moving = [name not in {"volume_192h"} for name in _EVERY]
+    moving = [name != "volume_192h" for name in _EVERY]
     assert np.all(spread[moving] > 1e-3)
 
 
@@ -58,7 +58,10 @@ def test_scale_of_price_and_volume_does_not_matter(make_candles: CandleMaker) ->
     candles = make_candles(10.0)
     scaled = msgspec.structs.replace(
         candles,
-        **{name: getattr(candles, name) * 64.0 for name in ("open", "high", "low", "close", "volume")},
+        **{
+            name: getattr(candles, name) * 64.0
+            for name in ("open", "high", "low", "close", "volume")
+        },
     )
     origins = candles.open_ns[-5:] + HOUR_NS
     assert feature_matrix(scaled, origins, _ALL) == pytest.approx(
@@ -140,7 +143,9 @@ def test_an_unknown_feature_is_refused_by_name(make_candles: CandleMaker, name: 
 
 def test_too_short_a_history_is_refused(make_candles: CandleMaker) -> None:
     candles = make_candles(9.0)
-    with pytest.raises(ForecastError, match="192 bars closed at the first origin, features need 193"):
+    with pytest.raises(
+        ForecastError, match="192 bars closed at the first origin, features need 193"
+    ):
         _column(candles, "rv_24h", [int(candles.open_ns[0]) + 192 * HOUR_NS])
 
 

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from glmtrader.forecast.arrays import DAY_NS, HOUR_NS, MINUTE_NS
+from glmtrader.forecast.arrays import HOUR_NS, MINUTE_NS
 from glmtrader.forecast.artefact import VolatilityModel
 from glmtrader.forecast.candles import CandleArrays
 from glmtrader.forecast.infer import (
@@ -113,7 +113,7 @@ def test_a_short_history_is_refused(day_model: VolatilityModel, make_candles: Ca
 def test_stale_candles_are_refused(day_model: VolatilityModel, make_candles: CandleMaker) -> None:
     candles = make_candles(9.0)
     budget = 2 * HOUR_NS
-    assert _values(day_model, candles, _end(candles) + budget)
+    assert _values(day_model, candles, _end(candles) + budget).origin_ns == _end(candles)
     assert _refusal(day_model, candles, _end(candles) + budget + 1) is UnavailableReason.STALE
 
 

@@ -12,7 +12,7 @@ def _paths(count: int, steps: int, vol: float, seed: int = 2) -> np.ndarray:
     rng = np.random.default_rng(seed)
     moves = rng.normal(size=(count, steps)) * vol * np.sqrt(_YEARS / steps)
     logs = np.cumsum(moves - 0.5 * vol**2 * _YEARS / steps, axis=1)
-    return 100.0 * np.exp(np.concatenate([np.zeros((count, 1)), logs], axis=1))
+    return np.asarray(100.0 * np.exp(np.concatenate([np.zeros((count, 1)), logs], axis=1)))
 
 
 @pytest.mark.parametrize("hedge_vol", [0.4, 0.6, 0.9])

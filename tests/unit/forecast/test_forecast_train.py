@@ -52,8 +52,8 @@ def test_forecasts_out_of_sample_do_not_see_the_future(
     make_candles: CandleMaker, small_settings: TrainSettings
 ) -> None:
     """With all prices after a time garbled, what was published before it keeps every bit."""
-    candles = make_candles(300.0)
-    cut = 250 * 24
+    candles = make_candles(330.0)
+    cut = 300 * 24
     rng = np.random.default_rng(9)
     after = 20_000.0 * np.exp(np.cumsum(rng.normal(0.0, 0.03, len(candles) - cut)))
     prices = {
@@ -110,6 +110,14 @@ def test_constant_prices_are_refused_in_training(make_candles: CandleMaker) -> N
     still = msgspec.structs.replace(candles, open=flat, high=flat, low=flat, close=flat)
     with pytest.raises(ConstantDataError, match="BTC"):
         train_model([("BTC", still)], DAY_NS)
+
+
+def test_a_half_life_lets_recent_rows_speak(
+    day_model: VolatilityModel, make_candles: CandleMaker, small_settings: TrainSettings
+) -> None:
+    settings = msgspec.structs.replace(small_settings, half_life_days=60.0)
+    recent = train_model([("BTC", make_candles(420.0))], DAY_NS, settings=settings)
+    assert recent.coefficients.weights != day_model.coefficients.weights
 
 
 def test_a_spec_of_another_horizon_is_refused(make_candles: CandleMaker) -> None:
