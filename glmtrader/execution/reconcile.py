@@ -7,7 +7,7 @@
 | order presumed never accepted | it, working or filled | OrderUpdate: adopted |
 | order not final | asked for by id, not there, grace over | OrderUpdate EXPIRED never_accepted |
 | order not final | asked for by id, not there, within grace | unresolved: ask again, never resend |
-| order not final | not asked for, or the look-up failed | unresolved: no answer is not "not there" |
+| order not final | not asked for, or the look-up failed | unresolved: silence is not "not there" |
 | order not yet sent (CREATED) | anything but itself | nothing: it has not left |
 | no such order | an open order | adopt, ignore or halt, by policy |
 | one order | two venue orders under its id | mismatch: doubled |
@@ -97,9 +97,9 @@ def compare_orders(
 ) -> OrdersCompared:
     """Bring our orders and a report together (rows 1 to 9 of the table)."""
     named = Counter(item.client_order_id for item in report.orders)
-    doubled = sorted(name for name, count in named.items() if name in known and count > 1)
+    doubled = [name for name in sorted(known) if named[name] > 1]
     mismatches = [Mismatch(f"order {name}", "one", f"{named[name]} orders") for name in doubled]
-    updates = []
+    updates: list[OrderUpdate] = []
     found = set()
     for item in report.orders:
         record = known.get(item.client_order_id) if item.client_order_id is not None else None
@@ -137,6 +137,9 @@ def compare_books(
     """Positions and cash, figure by figure; they must be equal, not close.
 
     Args:
+        positions: ours, by instrument.
+        cash: ours, by currency.
+        report: the venue's word on both.
         deferred: expired moments ago: the delivery may not be booked on both sides yet.
         deferred_currencies: what those deliveries are paid in.
     """

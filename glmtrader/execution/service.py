@@ -265,8 +265,10 @@ class ExecutionService:
 
     def _on_order_news(self, event: OrderUpdate | Fill, now_ns: int) -> None:
         try:
-            is_fill = isinstance(event, Fill)
-            record = self.records.fill(event) if is_fill else self.records.update(event)
+            if isinstance(event, Fill):
+                record = self.records.fill(event)
+            else:
+                record = self.records.update(event)
         except IllegalTransitionError as error:
             _log.error("order_contradicts", why=str(error))
             self._sync.halt(str(error), now_ns)
