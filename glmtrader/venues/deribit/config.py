@@ -14,6 +14,9 @@ PRODUCTION_REST_URL: Final = "https://www.deribit.com"
 TESTNET_WS_URL: Final = "wss://test.deribit.com/ws/api/v2"
 TESTNET_REST_URL: Final = "https://test.deribit.com"
 
+CANDLE_MINUTES: Final = (1, 3, 5, 10, 15, 30, 60, 120, 180, 360, 720)
+"""Bar lengths that the venue keeps."""
+
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 PositiveInt = Annotated[int, msgspec.Meta(gt=0)]
 
@@ -122,6 +125,8 @@ def _faults(config: DeribitConfig) -> list[str]:
     proxy = config.proxy_url
     if proxy is not None and not proxy.startswith(("http://", "socks5://")):
         faults.append("proxy_url must start with http:// or socks5://")
+    if config.candle_interval_s not in [60 * minutes for minutes in CANDLE_MINUTES]:
+        faults.append(f"candle_interval_s {config.candle_interval_s} is none of the venue's bars")
     times = config.timeouts
     if times.accept_margin_s >= times.accept_delay_max_s:
         faults.append("accept_margin_s must be less than accept_delay_max_s")

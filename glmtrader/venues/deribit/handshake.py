@@ -56,7 +56,6 @@ async def open_session(session: Session, config: DeribitConfig, clock: Clock) ->
         return None
     renew_s = await authenticate(session, config.credentials, clock)
     await _arm_dead_mans_switch(session)
-    session.ready = True
     return renew_s
 
 

@@ -6,7 +6,7 @@ labels and tick steps) and decoded into this folder's types. One request runs at
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 import aiohttp
@@ -18,7 +18,8 @@ from glmtrader.kernel.ids import secret_token
 from glmtrader.venues.deribit.config import DeribitConfig
 from glmtrader.venues.deribit.limits import OrderLimiter
 from glmtrader.venues.deribit.names import MS_NS
-from glmtrader.venues.slim_ccxt import load_exchange
+from glmtrader.venues.deribit.order_codec import TRANSIENT_CODES
+from glmtrader.venues.slim_ccxt import ccxt_errors, load_exchange
 
 T = TypeVar("T")
 
@@ -31,6 +32,7 @@ class Rest:
     Args:
         http: the session to use; closing it is its owner's business.
         limiter: told when the venue says that requests come too fast.
+        offset_ns: venue time minus ours, for signatures.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Rest:
         clock: Clock,
         http: aiohttp.ClientSession,
         limiter: OrderLimiter,
+        offset_ns: Callable[[], int],
     ) -> None:
         self._config = config
         self._clock = clock
@@ -47,8 +50,12 @@ class Rest:
         self._limiter = limiter
         self._turn = asyncio.Lock()
         self._exchange: Any = None
-        self.clock_offset_ns = 0
-        """Venue time minus ours, for signatures; kept up to date by whoever measures it."""
+        self._offset_ns = offset_ns
+
+    @property
+    def clock_offset_ns(self) -> int:
+        """Venue time minus ours, as last measured."""
+        return self._offset_ns()
 
     async def public(self, method: str, params: Mapping[str, object], result: type[T]) -> T:
         """A public method's result, for example `get_instruments`.
@@ -86,7 +93,7 @@ class Rest:
     async def _fetch(self, function: str, params: dict[str, object], name: str) -> Any:
         if self._exchange is None:
             self._exchange = self._make()
-        errors = __import__("ccxt.base.errors", fromlist=["BaseError"])
+        errors = ccxt_errors()
         try:
             return await getattr(self._exchange, function)(params)
         except errors.DDoSProtection as error:
@@ -127,4 +134,6 @@ def _translate(name: str, error: Exception, errors: Any) -> VenueError:
     if isinstance(error, errors.OperationFailed | errors.BadResponse):
         return VenueUnavailableError(words)
     found = _CODE.search(str(error))
+    if found and int(found[1]) in TRANSIENT_CODES:
+        return VenueUnavailableError(words)
     return VenueRefusedError(words, code=found[1] if found else type(error).__name__)

@@ -143,7 +143,7 @@ class Session:
                 group.create_task(self._watch_silence())
                 group.create_task(_as_task(serve))
         except BaseExceptionGroup as failures:
-            error = _cause(failures)
+            error = first_cause(failures)
             cause = str(error)
             raise error from failures
         finally:
@@ -267,7 +267,7 @@ async def _as_task(serve: Callable[[], Awaitable[None]]) -> None:
     await serve()
 
 
-def _cause(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+def first_cause(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     """The failure to report: a bug first, then a refusal, then whatever ended the connection."""
     leaves = _leaves(failures)
     if not all(isinstance(leaf, VenueError) for leaf in leaves):

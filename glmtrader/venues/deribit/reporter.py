@@ -1,0 +1,100 @@
+"""Answers requests for reports one after the other, and the account-wide cancel of last resort."""
+
+import asyncio
+from collections import deque
+from typing import Any, Final, NoReturn
+
+from glmtrader.errors import QueueOverflowError, VenueError
+from glmtrader.kernel.clock import Clock
+from glmtrader.venues.deribit.backoff import Backoff
+from glmtrader.venues.deribit.config import DeribitConfig
+from glmtrader.venues.deribit.counters import Counters
+from glmtrader.venues.deribit.reports import ReportReader, ReportRequest
+from glmtrader.venues.deribit.rest import Rest
+from glmtrader.venues.port import Publish
+
+REQUESTS_MAX: Final = 64
+ATTEMPTS_MAX: Final = 8
+"""With the default back-off about a minute and a half; then the adapter fails as a whole."""
+
+
+class Reporter:
+    """Publishes a `VenueReport` for each request, in the order of asking."""
+
+    def __init__(
+        self, config: DeribitConfig, *, clock: Clock, counters: Counters, publish: Publish
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._counters = counters
+        self._publish = publish
+        self._requests: deque[ReportRequest] = deque()
+        self._asked = asyncio.Event()
+        self._cancel_wanted = asyncio.Event()
+
+    def ask(self, request: ReportRequest) -> None:
+        """Queue a request.
+
+        Raises:
+            QueueOverflowError: too many wait; whoever asks does not wait for answers.
+        """
+        if len(self._requests) >= REQUESTS_MAX:
+            raise QueueOverflowError(f"{REQUESTS_MAX} venue reports are asked for and unanswered")
+        self._requests.append(request)
+        self._asked.set()
+
+    def cancel_everything(self) -> None:
+        """Cancel all orders over REST: the WebSocket cannot."""
+        self._cancel_wanted.set()
+
+    async def run(self, reader: ReportReader, rest: Rest) -> None:
+        """Answer until cancelled.
+
+        Raises:
+            VenueError: a report failed `ATTEMPTS_MAX` times, with the last reason.
+        """
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._report(reader))
+            group.create_task(self._cancel(rest))
+
+    async def _report(self, reader: ReportReader) -> NoReturn:
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            while self._requests:
+                request = self._requests.popleft()
+                await self._answer(reader, request)
+
+    async def _answer(self, reader: ReportReader, request: ReportRequest) -> None:
+        backoff = self._backoff()
+        for attempt in range(1, ATTEMPTS_MAX + 1):
+            try:
+                self._publish(await reader.read(request))
+            except VenueError as error:
+                self._counters.warn("report_failed", str(error))
+                if attempt == ATTEMPTS_MAX:
+                    raise
+                await backoff.wait()
+            else:
+                return
+
+    async def _cancel(self, rest: Rest) -> NoReturn:
+        """Tried until it succeeds: a kill switch has no last attempt."""
+        while True:
+            await self._cancel_wanted.wait()
+            self._cancel_wanted.clear()
+            backoff = self._backoff()
+            while not await self._cancelled(rest):
+                await backoff.wait()
+
+    async def _cancelled(self, rest: Rest) -> bool:
+        try:
+            await rest.private("cancel_all", {}, Any)
+        except VenueError as error:
+            self._counters.warn("cancel_all_failed", str(error))
+            return False
+        return True
+
+    def _backoff(self) -> Backoff:
+        times = self._config.timeouts
+        return Backoff(self._clock, min_s=times.reconnect_min_s, max_s=times.reconnect_max_s)
