@@ -85,8 +85,10 @@ def _gate(story: Story) -> list[str]:
         lines.extend(f"    {key} {value}" for key, value in sorted(veto.details.items()))
     if story.command is not None:
         seq, command = story.command
-        resized = "" if command.intent.quantity == command.quantity_asked else (
-            f", resized from {command.quantity_asked}"
+        resized = (
+            ""
+            if command.intent.quantity == command.quantity_asked
+            else (f", resized from {command.quantity_asked}")
         )
         lines.append(f"  approved by {command.approved_by}{resized}")
         lines += ["command", f"  {command.intent.quantity}  (record {seq})"]

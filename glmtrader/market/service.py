@@ -19,8 +19,8 @@ from glmtrader.domain.market_events import (
 )
 from glmtrader.kernel.inbox import Inbox
 from glmtrader.market.quote_book import Catalogue, QuoteBook
-from glmtrader.quant.chain_quotes import ChainQuotes, Unavailable
-from glmtrader.quant.surface import VolSurfaceFit, fit_surface
+from glmtrader.quant.chain_quotes import ChainQuotes
+from glmtrader.quant.surface import Unavailable, VolSurfaceFit, fit_surface
 from glmtrader.quant.trading_clock import TradingClock
 
 

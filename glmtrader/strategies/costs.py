@@ -3,8 +3,8 @@
 import msgspec
 
 from glmtrader.domain.validation import require
-from glmtrader.quant.black76 import greeks_one, price_one
-from glmtrader.quant.hedging import whalley_wilmott_half_width
+from glmtrader.quant.black76_scalar import greeks_one, price_one
+from glmtrader.quant.hedging import whalley_wilmott_band
 
 
 class CostAssumptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,11 +64,10 @@ def cost_vol(
         for is_call in (True, False)
     )
     typical = assumptions.straddles_typical
-    half_width = whalley_wilmott_half_width(
-        spot_usd=forward,
-        gamma_per_usd=gamma * typical,
-        cost_rate=assumptions.hedge_cost_rate,
-        risk_aversion_per_usd=assumptions.risk_aversion_per_usd,
+    half_width = float(
+        whalley_wilmott_band(
+            gamma * typical, forward, assumptions.hedge_cost_rate, assumptions.risk_aversion_per_usd
+        )
     )
     hedge_share = assumptions.hedge_cost_rate * gamma * typical * forward / half_width
     return fee_usd / vega + sigma * hedge_share / 2.0

@@ -14,7 +14,7 @@ import msgspec
 from glmtrader.domain.decisions import Action, Decision, Intent, IntentType, MarketState
 from glmtrader.domain.instruments import SECOND_NS
 from glmtrader.domain.validation import require
-from glmtrader.quant.hedging import whalley_wilmott_half_width
+from glmtrader.quant.hedging import whalley_wilmott_band
 
 NAME = "delta_hedger"
 
@@ -101,11 +101,10 @@ def band_half_width(state: MarketState, params: DeltaHedgerParams) -> float:
     """
     if params.band is BandKind.FIXED or not state.total_gamma or not state.spot_usd:
         return params.band_delta_coin
-    width = whalley_wilmott_half_width(
-        spot_usd=state.spot_usd,
-        gamma_per_usd=state.total_gamma,
-        cost_rate=params.cost_rate,
-        risk_aversion_per_usd=params.risk_aversion_per_usd,
+    width = float(
+        whalley_wilmott_band(
+            state.total_gamma, state.spot_usd, params.cost_rate, params.risk_aversion_per_usd
+        )
     )
     return min(max(width, params.band_delta_coin), params.band_delta_coin_max)
 
