@@ -47,20 +47,32 @@ def _inputs(state: MarketState) -> list[str]:
     days = "-" if state.horizon_ns is None else f"{state.horizon_ns / DAY_NS:.2f}"
     return [
         "inputs",
-        f"  spot {_number(state.spot_usd)}  expiry {expiry} ({days} days)"
-        f"  strike {_number(state.strike_usd)}",
-        f"  P {points(state.p_vol)}  straddle bid/ask {points(state.p_vol_bid)}/"
-        f"{points(state.p_vol_ask)}  (age {_age(ages.surface_ns)})",
-        f"  Q {points(state.q_vol)}  90 % {points(state.q_vol_low)}-{points(state.q_vol_high)}"
-        f"  straddle {points(state.q_straddle)}  model {state.model_id or '-'}"
-        f"  (age {_age(ages.forecast_ns)})",
-        f"  spread {points(state.pq_spread)}  cost {points(state.cost_vol)}"
-        f"  net edge long {points(state.net_edge_long)} short {points(state.net_edge_short)}",
-        f"  regime {state.macro_regime or 'absent'}  FOMO {_number(state.fomo_score)}"
-        f"  sentiment {_number(state.sentiment_score)}  (age {_age(ages.macro_ns)})",
-        f"  delta {_number(state.total_delta)} coin  gamma {_number(state.total_gamma)}"
-        f"  vega {_number(state.total_vega)}  leverage {_number(state.leverage)}"
-        f"  drawdown {_number(state.drawdown_pct)}  (age {_age(ages.portfolio_ns)})",
+        (
+            f"  spot {_number(state.spot_usd)}  expiry {expiry} ({days} days)"
+            f"  strike {_number(state.strike_usd)}"
+        ),
+        (
+            f"  P {points(state.p_vol)}  straddle bid/ask {points(state.p_vol_bid)}/"
+            f"{points(state.p_vol_ask)}  (age {_age(ages.surface_ns)})"
+        ),
+        (
+            f"  Q {points(state.q_vol)}  90 % {points(state.q_vol_low)}-{points(state.q_vol_high)}"
+            f"  straddle {points(state.q_straddle)}  model {state.model_id or '-'}"
+            f"  (age {_age(ages.forecast_ns)})"
+        ),
+        (
+            f"  spread {points(state.pq_spread)}  cost {points(state.cost_vol)}"
+            f"  net edge long {points(state.net_edge_long)} short {points(state.net_edge_short)}"
+        ),
+        (
+            f"  regime {state.macro_regime or 'absent'}  FOMO {_number(state.fomo_score)}"
+            f"  sentiment {_number(state.sentiment_score)}  (age {_age(ages.macro_ns)})"
+        ),
+        (
+            f"  delta {_number(state.total_delta)} coin  gamma {_number(state.total_gamma)}"
+            f"  vega {_number(state.total_vega)}  leverage {_number(state.leverage)}"
+            f"  drawdown {_number(state.drawdown_pct)}  (age {_age(ages.portfolio_ns)})"
+        ),
         f"  position {state.position} straddles, in flight {state.inflight}",
     ]
 
@@ -130,10 +142,14 @@ def _effect(story: Story) -> list[str]:
     fees = ", ".join(f"{amount} {coin}" for coin, amount in sorted(story.fees().items()))
     lines += [
         "P&L effect",
-        f"  equity {before.equity_usd:,.2f} -> {after.equity_usd:,.2f} USD"
-        f" ({after.equity_usd - before.equity_usd:+,.2f}), fees {fees or 'none'}",
-        f"  delta {before.total_delta_usd:+,.0f} -> {after.total_delta_usd:+,.0f} USD"
-        f"  vega {before.total_vega_usd / 100:+,.1f} -> {after.total_vega_usd / 100:+,.1f} USD/pt",
+        (
+            f"  equity {before.equity_usd:,.2f} -> {after.equity_usd:,.2f} USD"
+            f" ({after.equity_usd - before.equity_usd:+,.2f}), fees {fees or 'none'}"
+        ),
+        (
+            f"  delta {before.total_delta_usd:+,.0f} -> {after.total_delta_usd:+,.0f} USD"
+            f"  vega {before.total_vega_usd / 100:+,.1f} -> {after.total_vega_usd / 100:+,.1f} USD/pt"
+        ),
     ]
     return lines
 

@@ -30,7 +30,7 @@ def _spoken(report: ReplayReport) -> str:
         f" {report.differing} differ"
     )
     told = [
-        f"record {item.seq} {item.kind}\n  journal ...{item.journaled}\n  replay  ...{item.replayed}"
+        f"record {item.seq} {item.kind}\n  journal: {item.journaled}\n  replay: {item.replayed}"
         for item in report.differences
     ]
     return "\n".join([head, *told])

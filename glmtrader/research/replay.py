@@ -4,7 +4,7 @@ The engine that runs live is fed the journaled surfaces, forecasts, fills and ri
 order; what it publishes must equal, byte for byte, what the journal says it published.
 """
 
-import os
+import itertools
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -160,6 +160,7 @@ def _remember(past: list[Event], event: Event) -> None:
 
 def _first_difference(journaled: bytes, replayed: bytes) -> tuple[str, str]:
     """The surroundings of the first differing byte, from both sides."""
-    at = len(os.path.commonprefix([journaled, replayed]))
+    pairs = zip(journaled, replayed, strict=False)
+    at = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
     around = slice(max(0, at - 60), at + 60)
     return journaled[around].decode(errors="replace"), replayed[around].decode(errors="replace")
