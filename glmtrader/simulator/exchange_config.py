@@ -46,8 +46,8 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     settlement_of_day_ns: int = 8 * HOUR_NS
     settlement_lock_ns: int = 3 * SECOND_NS
     option_quote_age_ns_max: int | None = None
-    history_max: int = 20_000
-    closed_orders_max: int = 5_000
+    history_max: int = 2_000
+    closed_orders_max: int = 2_000
     open_orders_max: int = 500
 
 

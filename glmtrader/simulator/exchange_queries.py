@@ -51,6 +51,11 @@ class ExchangeQueries:
         """The moment the exchange has reached."""
         return self._now_ns
 
+    @property
+    def cursor(self) -> int:
+        """The newest booking of any account; grows with every trade, payment or delivery."""
+        return self._keeper.cursor
+
     def open_orders(
         self,
         account: str,
