@@ -12,8 +12,8 @@ from glmtrader.venues.port import Publish
 CANDLE_NS = 5 * MINUTE_NS
 """Bars are published when they close."""
 
-CANDLES_MAX = 12 * 24
-"""Bars published after one step: a day; older ones are history and asked for, not streamed."""
+CANDLES_MAX = 10 * 12 * 24
+"""Bars published after one step: ten days, which is the history a forecast needs at the start."""
 
 
 class PaperFeed:
@@ -36,20 +36,23 @@ class PaperFeed:
         self._candle_close_ns = 0
 
     def start(self, now_ns: int) -> None:
-        """Owe a chain at once, and bars from the one that is open now."""
+        """Owe a chain at once, and the bars of the last ten days."""
         self._chain_due_ns = now_ns
-        self._candle_close_ns = now_ns // CANDLE_NS * CANDLE_NS
+        self._candle_close_ns = now_ns // CANDLE_NS * CANDLE_NS - CANDLES_MAX * CANDLE_NS
 
     def publish_due(self, now_ns: int, watched: Sequence[InstrumentId]) -> None:
-        """Publish the perpetuals' and the watched ticks, and what else is due."""
+        """Publish the perpetuals' and the watched ticks, and what else is due.
+
+        Bars come before the chain, so that a forecast is there when P is.
+        """
         self._publish_ticks(now_ns, watched)
+        if now_ns >= self._candle_close_ns + CANDLE_NS:
+            self._publish_candles(now_ns)
         if now_ns >= self._chain_due_ns:
             self._chain_due_ns = now_ns + self._chain_interval_ns
             for underlying in self._exchange.underlyings:
                 chain = chain_snapshot(self._exchange, underlying, self._venue, ts_init=now_ns)
                 self._publish(chain)
-        if now_ns >= self._candle_close_ns + CANDLE_NS:
-            self._publish_candles(now_ns)
 
     def _publish_ticks(self, now_ns: int, watched: Sequence[InstrumentId]) -> None:
         listed = {item.instrument_id: item for item in self._exchange.instruments()}

@@ -1,0 +1,114 @@
+"""Which clock and which venue stand behind the ports in each mode; beside `app`, at its level."""
+
+from typing import Final
+
+import msgspec
+
+from glmtrader.app import MakeVenue, account_path
+from glmtrader.config.schema import Config
+from glmtrader.domain.ids import AccountId
+from glmtrader.errors import DataError
+from glmtrader.kernel.clock import Clock
+from glmtrader.kernel.ids import generator
+from glmtrader.simulator.exchange import SimulatedExchange
+from glmtrader.simulator.exchange_config import AccountConfig, ExchangeConfig
+from glmtrader.simulator.generated import GeneratedMarket
+from glmtrader.simulator.generated_config import GeneratedMarketConfig
+from glmtrader.simulator.market_model import MarketModel
+from glmtrader.simulator.recorded import RecordedMarket
+from glmtrader.venues.deribit.adapter import DeribitVenue
+from glmtrader.venues.paper import PaperConfig, PaperVenue
+from glmtrader.venues.paper_link import LinkConfig
+from glmtrader.venues.paper_store import saved_now_ns
+from glmtrader.venues.port import Publish, Venue
+
+REQUEST_TIMEOUT_MS: Final = 1_000.0
+"""Real time to wait for the paper venue's answer; scaled with the clock."""
+
+_ORIGIN_DECODER: Final = msgspec.json.Decoder(dict[str, int])
+
+
+def market_origin_ns(config: Config, now_ns: int) -> int:
+    """When the generated market of this account began: kept beside the account, for resuming.
+
+    Raises:
+        DataError: the account was begun with another seed.
+    """
+    path = account_path(config)
+    if path is None:
+        return now_ns
+    origin = path.with_name(path.name + ".origin")
+    if not (path.exists() and origin.exists()):
+        origin.parent.mkdir(parents=True, exist_ok=True)
+        origin.write_bytes(msgspec.json.encode({"seed": config.market.seed, "start_ns": now_ns}))
+        return now_ns
+    kept = _ORIGIN_DECODER.decode(origin.read_bytes())
+    if kept["seed"] != config.market.seed:
+        raise DataError(
+            f"{path} was begun in the market of seed {kept['seed']}, the configuration says"
+            f" {config.market.seed}: take that seed, or another data_dir"
+        )
+    return kept["start_ns"]
+
+
+def paper_start_ns(config: Config, now_ns: int) -> int:
+    """Where the paper clock starts: now, or where the saved account has got to."""
+    path = account_path(config)
+    saved = None if path is None else saved_now_ns(path)
+    return now_ns if saved is None else max(saved, now_ns if config.speed == 1.0 else saved)
+
+
+def generated_market(config: Config, start_ns: int) -> MarketModel:
+    """The seeded market of a paper run."""
+    settings = config.market.generated or GeneratedMarketConfig()
+    return GeneratedMarket(settings, rng=generator(config.market.seed, "market"), start_ns=start_ns)
+
+
+def recorded_market(config: Config) -> RecordedMarket:
+    """The recorded market of a backtest.
+
+    Raises:
+        DataError: the recording is missing or cannot be read.
+    """
+    assert config.market.recorded is not None, "the schema demands it of a backtest"
+    return RecordedMarket(config.market.recorded)
+
+
+def paper_venue(config: Config, market: MarketModel, start_ns: int) -> MakeVenue:
+    """The simulated exchange in process, over a market that begins at `start_ns`."""
+
+    def make(clock: Clock, publish: Publish) -> Venue:
+        account = AccountConfig(
+            name=config.account.id, api_key="paper", api_secret="", balances=config.paper.balances
+        )
+        exchange = SimulatedExchange(market, ExchangeConfig(accounts=(account,)), start_ns)
+        patience = max(1.0, config.speed)
+        settings = PaperConfig(
+            account_id=AccountId(config.account.id),
+            account=config.account.id,
+            link=LinkConfig(latency_ms=config.paper.latency_ms),
+            step_s=config.paper.step_s,
+            chain_interval_s=config.paper.chain_interval_s,
+            request_timeout_ms=REQUEST_TIMEOUT_MS * patience,
+            accept_delay_ms_max=2 * REQUEST_TIMEOUT_MS * patience,
+            state_path=account_path(config),
+        )
+        return PaperVenue(
+            exchange,
+            settings,
+            clock=clock,
+            publish=publish,
+            generator=generator(config.market.seed, "link"),
+        )
+
+    return make
+
+
+def deribit_venue(config: Config) -> MakeVenue:
+    """The native Deribit adapter."""
+
+    def make(clock: Clock, publish: Publish) -> Venue:
+        assert config.deribit is not None, "the schema demands it of mode live"
+        return DeribitVenue(config.deribit, clock=clock, publish=publish)
+
+    return make
