@@ -148,7 +148,8 @@ def _effect(story: Story) -> list[str]:
         ),
         (
             f"  delta {before.total_delta_usd:+,.0f} -> {after.total_delta_usd:+,.0f} USD"
-            f"  vega {before.total_vega_usd / 100:+,.1f} -> {after.total_vega_usd / 100:+,.1f} USD/pt"
+            f"  vega {before.total_vega_usd / 100:+,.1f} ->"
+            f" {after.total_vega_usd / 100:+,.1f} USD/pt"
         ),
     ]
     return lines

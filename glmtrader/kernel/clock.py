@@ -149,3 +149,8 @@ class Timers:
             )
 
         return self._clock.call_at(when_ns, fire)
+
+
+def wall_now_ns() -> int:
+    """The wall clock, for the moment before a process clock exists."""
+    return time.time_ns()

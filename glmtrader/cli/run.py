@@ -1,0 +1,163 @@
+"""`glmtrader run`: trade, on paper, live or in a backtest, until told to stop."""
+
+import asyncio
+import re
+import sys
+from dataclasses import dataclass
+
+import click
+
+from glmtrader import assembly
+from glmtrader.app import System, journal_path, open_journal
+from glmtrader.cli import EXIT_HALTED
+from glmtrader.cli.logs import configure_logs
+from glmtrader.cli.printer import Printer
+from glmtrader.config.loader import load
+from glmtrader.config.schema import Config, Mode
+from glmtrader.domain.risk_events import TradingMode
+from glmtrader.kernel.clock import LoopClock, VirtualClock, wall_now_ns
+from glmtrader.kernel.driver import StopRequest, run_virtual, settle, stopping_on_signals
+from glmtrader.kernel.journal import Journal
+from glmtrader.kernel.supervisor import Supervisor
+from glmtrader.web.server import ApiServer
+
+_DURATION = re.compile(r"^(\d+(?:\.\d+)?)([smhd])$")
+_UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+class Duration(click.ParamType):
+    """A time span such as 30s, 5m, 2h or 7d, in seconds."""
+
+    name = "duration"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Seconds; refuses anything else."""
+        found = _DURATION.match(value)
+        if found is None:
+            self.fail(f"{value!r} is no time span; write 30s, 5m, 2h or 7d", param, ctx)
+        return float(found.group(1)) * _UNIT_S[found.group(2)]
+
+
+@dataclass(frozen=True)
+class _Options:
+    """How to run, beside what the configuration says."""
+
+    duration_s: float | None
+    as_json: bool
+    quiet: bool
+
+
+@click.command("run")
+@click.option("--config", "config_name", required=True, help="TOML file, or a shipped one's name.")
+@click.option("--for", "duration_s", type=Duration(), help="Stop by itself after 30s, 5m, 2h ...")
+@click.option("--json", "as_json", is_flag=True, help="Print one object a line.")
+@click.option("--quiet", is_flag=True, help="Print the summary alone.")
+def command(*, config_name: str, duration_s: float | None, as_json: bool, quiet: bool) -> None:
+    """Run a configuration: one line a decision, order, fill and hedge; a summary at the end."""
+    config = load(config_name)
+    configure_logs()
+    options = _Options(duration_s=duration_s, as_json=as_json, quiet=quiet)
+    run = _backtest if config.mode is Mode.BACKTEST else _trade
+    mode = asyncio.run(run(config, options))
+    if mode is TradingMode.HALTED:
+        sys.exit(EXIT_HALTED)
+
+
+async def _trade(config: Config, options: _Options) -> TradingMode:
+    """Live and paper: the real loop, until a signal or the end of the time given."""
+    now_ns = wall_now_ns()
+    start_ns = now_ns if config.mode is Mode.LIVE else assembly.paper_start_ns(config, now_ns)
+    clock = LoopClock(speed=config.speed, start_ns=None if start_ns == now_ns else start_ns)
+    with open_journal(config) as journal:
+        if config.mode is Mode.LIVE:
+            make_venue = assembly.deribit_venue(config)
+        else:
+            origin_ns = assembly.market_origin_ns(config, clock.now_ns())
+            market = assembly.generated_market(config, origin_ns)
+            make_venue = assembly.paper_venue(config, market, clock.now_ns())
+        system = System(config, clock=clock, journal=journal, make_venue=make_venue)
+        return await _supervise(system, options)
+
+
+async def _supervise(system: System, options: _Options) -> TradingMode:
+    config, bus = system.config, system.bus
+    printer = Printer(bus, as_json=options.as_json, quiet=options.quiet)
+    api = ApiServer(system.queries(), config.api.host, config.api.port, bus=bus)
+    stop = StopRequest()
+    with stopping_on_signals(stop):
+        async with Supervisor(system.clock, bus.publish) as supervisor:
+            supervisor.spawn("printer", printer.run)
+            _greet(system, options)
+            system.start()
+            supervisor.spawn("bus", bus.run)
+            supervisor.spawn("venue", system.venue.run, restart=True)
+            if config.api.enabled:
+                supervisor.spawn("api", api.run)
+            await stop.wait(options.duration_s)
+            await supervisor.stop("venue")
+            await settle()
+            await supervisor.stop("bus")
+            system.stop()
+            await settle()
+    _conclude(system, printer, stop.reason)
+    return system.execution.mode
+
+
+async def _backtest(config: Config, options: _Options) -> TradingMode:
+    """Virtual time over recorded chains and candles, as fast as it goes."""
+    market = assembly.recorded_market(config)
+    clock = VirtualClock(market.start_ns)
+    _fresh(config)
+    stop = StopRequest()
+    with open_journal(config) as journal, stopping_on_signals(stop):
+        make_venue = assembly.paper_venue(config, market, market.start_ns)
+        system = System(config, clock=clock, journal=journal, make_venue=make_venue)
+        printer = Printer(system.bus, as_json=options.as_json, quiet=options.quiet)
+        async with Supervisor(clock, system.bus.publish) as supervisor:
+            supervisor.spawn("printer", printer.run)
+            _greet(system, options)
+            system.start()
+            supervisor.spawn("venue", system.venue.run)
+            await settle()
+            await run_virtual(
+                clock, system.bus, until_ns=market.end_ns, should_stop=lambda: stop.is_set
+            )
+            await supervisor.stop("venue")
+            system.stop()
+            await settle()
+        _conclude(system, printer, stop.reason)
+    return system.execution.mode
+
+
+def _fresh(config: Config) -> None:
+    """A backtest starts from nothing: the journal of the one before is replaced."""
+    path = journal_path(config)
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        path.with_name(name).unlink(missing_ok=True)
+
+
+def _greet(system: System, options: _Options) -> None:
+    if options.as_json or options.quiet:
+        return
+    config = system.config
+    speed = "" if config.speed == 1.0 else f", {config.speed:g} times real time"
+    click.echo(f"glmtrader {config.mode}{speed}; Ctrl-C stops")
+    click.echo(f"journal {journal_path(config)} (start {system.journal.epoch})")
+    if config.mode is Mode.PAPER:
+        click.echo("the market is simulated: no key, no network, no money")
+    if config.api.enabled and config.mode is not Mode.BACKTEST:
+        click.echo(f"status http://{config.api.host}:{config.api.port}/")
+
+
+def _conclude(system: System, printer: Printer, reason: str | None) -> None:
+    summary = printer.summary(system.clock.now_ns())
+    summary["stopped_by"] = reason or "the end of the recording"
+    summary["journal"] = str(journal_path(system.config))
+    summary["journal_digest"] = _digest(system.journal)
+    printer.say(summary)
+
+
+def _digest(journal: Journal) -> str:
+    return journal.digest

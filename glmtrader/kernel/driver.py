@@ -1,0 +1,72 @@
+"""Drivers: what makes a built system go, in virtual time or until somebody says stop."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from glmtrader.kernel.bus import Bus
+from glmtrader.kernel.clock import VirtualClock
+
+TIMERS_BEFORE_EDGES: Final = 256
+"""Virtual timers fired before printers and recorders get a turn of the loop."""
+
+
+async def run_virtual(
+    clock: VirtualClock, bus: Bus, *, until_ns: int, should_stop: Callable[[], bool]
+) -> None:
+    """Jump from timer to timer, dispatching after each, until `until_ns` or a stop."""
+    fired = 0
+    bus.drain()
+    while not should_stop() and clock.fire_next(until_ns):
+        bus.drain()
+        fired += 1
+        if fired % TIMERS_BEFORE_EDGES == 0:
+            await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+class StopRequest:
+    """Says when to stop and why: a signal, a duration, or a component that gave up."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self.reason: str | None = None
+
+    @property
+    def is_set(self) -> bool:
+        """Whether a stop was asked for."""
+        return self._event.is_set()
+
+    def ask(self, reason: str) -> None:
+        """Ask for a stop; the first reason counts."""
+        if self.reason is None:
+            self.reason = reason
+        self._event.set()
+
+    async def wait(self, seconds_max: float | None) -> None:
+        """Wait for a stop, or for `seconds_max` of real time to pass."""
+        try:
+            await asyncio.wait_for(self._event.wait(), seconds_max)
+        except TimeoutError:
+            self.ask("the time is up")
+
+
+@contextmanager
+def stopping_on_signals(stop: StopRequest) -> Iterator[None]:
+    """Let SIGINT and SIGTERM ask for an orderly stop while inside."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.ask, signal.Signals(number).name)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def settle(tasks_turns: int = 3) -> None:
+    """Give other tasks a few turns, so that what was published is read."""
+    for _ in range(tasks_turns):
+        await asyncio.sleep(0)
