@@ -9,7 +9,7 @@ import gc
 import heapq
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from random import Random
 from typing import Any, TypeVar, TypeVarTuple
@@ -35,10 +35,10 @@ CANCELLED_TIMERS_MIN = 100
 class SimTask(asyncio.Task[T]):
     """A task whose hash is its birth number, so that sets of tasks iterate alike in every run."""
 
-    _birth_number = 0
+    birth_number = 0
 
     def __hash__(self) -> int:
-        return self._birth_number
+        return self.birth_number
 
 
 class VirtualTimeLoop(asyncio.BaseEventLoop):
@@ -85,7 +85,6 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         self._gc_interval_iterations = gc_interval_iterations
         self._instant_ns = -1
         self._iterations_this_instant = 0
-        self.set_task_factory(_make_task)  # type: ignore[arg-type]  # the protocol is private to typeshed
 
     def time(self) -> float:
         """Return the monotonic virtual time in seconds."""
@@ -126,6 +125,25 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         future = self.create_future()
         self.call_at_ns(self.clock.monotonic_ns() + duration_ns, _resolve, future)
         await future
+
+    def create_task(
+        self,
+        coro: Coroutine[Any, Any, T] | Generator[Any, None, T],
+        *,
+        name: object = None,
+        context: Context | None = None,
+    ) -> asyncio.Task[T]:
+        """Start a task that is named and hashed by its number on this loop.
+
+        asyncio's own numbers span loops, so a second run in one process would be told apart.
+        """
+        self._check_closed()
+        self._task_number += 1
+        task: SimTask[T] = SimTask.__new__(SimTask)
+        task.birth_number = self._task_number  # before __init__, which puts it into a set
+        shown = f"Task-{self._task_number}" if name is None else str(name)
+        task.__init__(coro, loop=self, name=shown, context=context)  # type: ignore[misc]
+        return task
 
     def run_in_executor(
         self,
@@ -184,11 +202,6 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         """Close the loop and forget every timer."""
         super().close()
         self._timers.clear()
-
-    def next_task_number(self) -> int:
-        """Return the birth number of the next task."""
-        self._task_number += 1
-        return self._task_number
 
     def _push_timer(self, monotonic_ns: int, handle: asyncio.Handle) -> None:
         self._timer_number += 1
@@ -269,20 +282,6 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
             handles[place] = step
         self._ready.clear()
         self._ready.extend(handles)
-
-
-def _make_task(
-    loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, T], **options: Any
-) -> SimTask[T]:
-    assert isinstance(loop, VirtualTimeLoop), f"a SimTask lives on a simulated loop, not {loop!r}"
-    number = loop.next_task_number()
-    if options.get("name") is None:
-        # asyncio's own counter spans loops, so a second run in one process would be told apart.
-        options["name"] = f"Task-{number}"
-    task = SimTask.__new__(SimTask)
-    task._birth_number = number  # noqa: SLF001 - before __init__, which puts it into asyncio's set
-    task.__init__(coro, loop=loop, **options)  # type: ignore[misc]
-    return task
 
 
 def _resolve(future: "asyncio.Future[None]") -> None:

@@ -17,9 +17,9 @@ from glmtrader.kernel.simloop import LinkProfile, current_network
 
 VENUE = "www.deribit.com"
 SYMBOL = "BTC/USD:BTC"
-MESSAGES = 1_500
+MESSAGES = 700
 REST_EVERY = 100
-RESET_EVERY = 400
+RESET_EVERY = 300
 
 INSTRUMENT = {
     "instrument_name": "BTC-PERPETUAL",

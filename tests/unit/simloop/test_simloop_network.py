@@ -234,7 +234,7 @@ def test_an_endless_partition_times_the_sender_out() -> None:
     simulated(main, give_up_ns=60 * SECOND_NS)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32), st.lists(st.binary(min_size=1, max_size=5_000), max_size=20))
 def test_bytes_arrive_whole_and_in_order(seed: int, chunks: list[bytes]) -> None:
     """Whatever the cutting, the jitter and the window, the stream is what was written."""

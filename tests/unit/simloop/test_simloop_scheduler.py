@@ -259,7 +259,7 @@ def test_sets_of_tasks_iterate_in_order_of_birth() -> None:
     assert sorted(first) == sorted(f"Task-{number}" for number in range(2, 202))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.floats(min_value=0.0, max_value=1e4), min_size=1, max_size=20))
 def test_sleepers_wake_in_order_of_their_deadlines(durations_s: list[float]) -> None:
     """Virtual time never goes back and nobody wakes early."""
