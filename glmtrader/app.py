@@ -17,6 +17,7 @@ from glmtrader.config.schema import Config, Mode
 from glmtrader.domain.ids import AccountId
 from glmtrader.domain.instruments import DAY_NS, SECOND_NS
 from glmtrader.domain.orders import Account
+from glmtrader.domain.risk_events import LedgerSnapshot
 from glmtrader.domain.system_events import RunStarted
 from glmtrader.execution.service import ExecutionService
 from glmtrader.forecast.artefact import load_model
@@ -28,6 +29,7 @@ from glmtrader.kernel.journal import Journal
 from glmtrader.market.quote_book import Catalogue, QuoteBook
 from glmtrader.market.service import MarketService
 from glmtrader.quant.trading_clock import BTC_CLOCK
+from glmtrader.risk.approval import ApprovalDesk
 from glmtrader.risk.service import RiskService
 from glmtrader.strategies.engine import StrategyEngine
 from glmtrader.venues.port import Publish, Venue
@@ -85,20 +87,23 @@ class System:
         self.strategies = StrategyEngine(
             instances(config), epoch=journal.epoch, publish=self.bus.publish, clock=BTC_CLOCK
         )
+        approvals = ApprovalDesk()
         self.risk = RiskService(
-            account,
-            config.risk,
+            accounts=(account,),
+            limits={account.account_id: config.risk},
             catalogue=self.catalogue,
             quotes=self.quotes,
+            approvals=approvals,
+            clock=clock,
             timers=timers,
             publish=self.bus.publish,
         )
         self.execution = ExecutionService(
             venue=self.venue,
             gate=self.risk,
-            approvals=self.risk.approvals,
+            approvals=approvals,
             journal=journal,
-            books=self.risk.books,
+            books=self.risk.books(account.account_id),
             catalogue=self.catalogue,
             quotes=self.quotes,
             clock=clock,
@@ -111,12 +116,8 @@ class System:
         """Fold the journal, record the start, and let every core component reach its inbox."""
         self._restore()
         self._record_start()
-        bus = self.bus
-        bus.register(self.market.name, self.market.run, *self.market.subscribes)
-        bus.register(self.forecast.name, self.forecast.run, *self.forecast.subscribes)
-        bus.register(self.strategies.name, self.strategies.run, *self.strategies.subscribes)
-        bus.register(self.risk.name, self.risk.run, *self.risk.subscribes)
-        bus.register(self.execution.name, self.execution.run, *self.execution.subscribes)
+        for part in (self.market, self.forecast, self.strategies, self.risk, self.execution):
+            self.bus.register(part.name, part.run, *part.EVENTS)
         self._commit_regularly()
         self._retain_regularly()
 
@@ -125,24 +126,20 @@ class System:
         now_ns = self.clock.now_ns()
         self.bus.drain()
         self.strategies.snapshot(now_ns)
-        self.risk.snapshot(now_ns)
         self.bus.close()
         self.journal.commit()
 
     def _restore(self) -> None:
-        kinds = {*self.strategies.folds, *self.risk.folds, *self.execution.folds}
-        count = 0
-        for event in self.journal.fold(kinds):
-            count += 1
-            if isinstance(event, self.strategies.folds):
+        kinds = {*StrategyEngine.FOLDS, *RiskService.EVENTS, *ExecutionService.EVENTS}
+        past = list(self.journal.fold(kinds | {LedgerSnapshot}))
+        for event in past:
+            if isinstance(event, StrategyEngine.FOLDS):
                 self.strategies.restore(event)
-            if isinstance(event, self.risk.folds):
-                self.risk.restore(event)
-            if isinstance(event, self.execution.folds):
-                self.execution.restore(event)
         self.strategies.forget_inputs()
-        if count:
-            _log.info("journal_folded", events=count, epoch=self.journal.epoch)
+        self.risk.restore(past)
+        self.execution.restore(past)
+        if past:
+            _log.info("journal_folded", events=len(past), epoch=self.journal.epoch)
 
     def _record_start(self) -> None:
         now_ns = self.clock.now_ns()

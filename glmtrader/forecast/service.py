@@ -7,7 +7,7 @@ takes a millisecond or two, so it may run in a core step; fitting never happens 
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 import structlog
@@ -77,7 +77,7 @@ class ForecastService:
     """
 
     name = "forecast"
-    subscribes: tuple[type[Event], ...] = (Candle,)
+    EVENTS: ClassVar[tuple[type[Event], ...]] = (Candle,)
 
     def __init__(
         self,

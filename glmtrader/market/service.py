@@ -6,6 +6,7 @@ snapshot into a `VolatilitySurface`, always from that one coherent snapshot.
 
 from collections import Counter
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 
@@ -34,7 +35,7 @@ class MarketService:
     """
 
     name = "market"
-    subscribes: tuple[type[Event], ...] = (InstrumentsListed, MarketTick, ChainSnapshot)
+    EVENTS: ClassVar[tuple[type[Event], ...]] = (InstrumentsListed, MarketTick, ChainSnapshot)
 
     def __init__(
         self,

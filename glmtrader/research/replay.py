@@ -132,7 +132,7 @@ def _replay(records: Iterator[Record], override: Config | None) -> ReplayReport:
         elif isinstance(event, DecisionMade | StrategyIntent):
             if run is not None:
                 tally.compare(record, run.said.popleft() if run.said else None)
-        elif run is not None and isinstance(event, run.engine.subscribes):
+        elif run is not None and isinstance(event, StrategyEngine.EVENTS):
             run.engine.handle(event)
         _remember(past, event)
     _end(run, tally)
@@ -154,7 +154,7 @@ def _end(run: _Run | None, tally: _Tally) -> None:
 
 def _remember(past: list[Event], event: Event) -> None:
     """Keep what a later run's restore will fold: the same classes that the running system folds."""
-    if isinstance(event, StrategyEngine.folds):
+    if isinstance(event, StrategyEngine.FOLDS):
         past.append(event)
 
 

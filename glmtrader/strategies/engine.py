@@ -6,7 +6,7 @@ events give the same states, decisions and ids, live, in backtest and in replay.
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import Final
+from typing import ClassVar, Final
 
 import msgspec
 
@@ -68,7 +68,7 @@ class StrategyEngine:
     """
 
     name = "strategies"
-    subscribes: tuple[type[Event], ...] = (
+    EVENTS: ClassVar[tuple[type[Event], ...]] = (
         InstrumentsListed,
         VolatilitySurface,
         VolatilityForecast,
@@ -81,7 +81,7 @@ class StrategyEngine:
         IntentCompleted,
     )
 
-    folds: tuple[type[Event], ...] = (
+    FOLDS: ClassVar[tuple[type[Event], ...]] = (
         InstrumentsListed,
         Fill,
         OptionDelivered,
