@@ -197,14 +197,19 @@ def advance(
         if work.phase is Phase.DONE:
             return work, _done(work, fills)
         remaining = _remaining(work, fills)
-        over = work.vetoed or work.tries >= policy.leg_attempts_max or now_ns >= work.deadline_ns
-        if remaining == 0 or over:
+        if remaining == 0 or _is_over(work, policy, now_ns):
             work = _next_phase(work, fills, policy, now_ns=now_ns)
         elif now_ns < work.next_try_ns:
             return work, Wait(min(work.next_try_ns, work.deadline_ns))
         else:
             return work, _place(work, remaining, policy)
     raise AssertionError(f"intent {work.command.intent_id} does not end: {work}")
+
+
+def _is_over(work: IntentWork, policy: ExecutionPolicy, now_ns: int) -> bool:
+    unwinds = work.phase is Phase.UNWINDING
+    tries_max = policy.unwind_attempts_max if unwinds else policy.leg_attempts_max
+    return work.vetoed or work.tries >= tries_max or now_ns >= work.deadline_ns
 
 
 def _counted(work: IntentWork) -> IntentWork:

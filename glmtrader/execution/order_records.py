@@ -69,6 +69,16 @@ class OrderRecords:
             or (not record.status.is_final and now_ns > record.order.valid_until_ns + slack_ns)
         ]
 
+    def overstaying(self, now_ns: int) -> list[OrderRecord]:
+        """Orders that rest at the venue though their time is over: nobody waits for them."""
+        slack_ns = self._policy.grace_slack_ns
+        return [
+            record
+            for record in self._by_id.values()
+            if record.status in (OrderStatus.ACCEPTED, OrderStatus.PARTLY_FILLED)
+            and now_ns > record.order.valid_until_ns + slack_ns
+        ]
+
     def command(self, event: OrderCommand) -> OrderRecord:
         """Take a written-ahead order; it is CREATED, not yet sent."""
         order = event.order

@@ -34,7 +34,8 @@ class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True):
         strangle_delta: absolute delta of both legs of a strangle.
         leg_budget_ns: time for the attempts of one leg; finish_budget_ns, unwind_budget_ns: for
             the wider ones. retry_delay_ns: between attempts, so that quotes can come back.
-        leg_attempts_max: orders of one leg in each phase.
+        leg_attempts_max: orders of one leg, at the cap and again at the wider one;
+            unwind_attempts_max: to take a leg back, which matters more.
         order_valid_ns: the venue must not accept an order later than this after it was made.
         quote_age_max_ns: an older quote has no price.
         intents_max: intents worked at once. orders_max: orders remembered.
@@ -58,6 +59,7 @@ class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     unwind_budget_ns: int = 30 * SECOND_NS
     retry_delay_ns: int = SECOND_NS
     leg_attempts_max: int = 3
+    unwind_attempts_max: int = 24
     order_valid_ns: int = 5 * SECOND_NS
     quote_age_max_ns: int = MINUTE_NS
     intents_max: int = 64
@@ -76,5 +78,6 @@ class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True):
         assert 0 < caps[0] <= caps[1] <= caps[2], f"caps {caps} must be positive and ascend"
         assert 0 < self.strangle_delta < 0.5, f"strangle_delta {self.strangle_delta} not in (0, .5)"
         assert 0 <= self.hedge_slippage <= self.hedge_collar < 1, "hedge_slippage exceeds collar"
-        assert self.leg_attempts_max > 0, "leg_attempts_max must be positive"
+        attempts = (self.leg_attempts_max, self.unwind_attempts_max)
+        assert min(attempts) > 0, f"attempts {attempts} must be positive"
         assert self.mismatches_max > 0, "mismatches_max must be positive"

@@ -321,6 +321,9 @@ class ExecutionService:
         self.records.forget(keep=self._desk.active.keys(), now_ns=now_ns)
         if self._killed and self.records.working():
             self._gateway.cancel_all()
+        for record in self.records.overstaying(now_ns):
+            name = record.order.client_order_id
+            self._gateway.ask_cancel(name, "rests past its valid_until", now_ns=now_ns)
         self._sync.on_timer(now_ns)
 
     def _emergency(self, reason: str, now_ns: int) -> None:
