@@ -116,6 +116,7 @@ class ExposureBook:
         self.scenario_usd: FloatArray = self.outright_usd.copy()
         self.scenario_worst_usd = float(self.scenario_usd.min())
         self.by_underlying: dict[str, UnderlyingSums] = {}
+        self._unpriced: set[InstrumentId] = set()
 
     def exposure(self, instrument: Instrument) -> Exposure:
         """The exposure of an instrument, made where there was none."""
@@ -135,6 +136,11 @@ class ExposureBook:
         """Exchange what one instrument adds after its quantities changed."""
         old, new = exposure.contribution, exposure.contribute()
         exposure.contribution = new
+        name = exposure.instrument.instrument_id
+        if exposure.unit is None and not exposure.is_empty:
+            self._unpriced.add(name)
+        else:
+            self._unpriced.discard(name)
         self.gross_usd += new.gross_usd - old.gross_usd
         self.margin_usd += new.margin_usd - old.margin_usd
         self.premium_usd += new.premium_usd - old.premium_usd
@@ -158,8 +164,7 @@ class ExposureBook:
             item.contribution = NOTHING
             self.refresh(item)
 
-    def unpriced(self) -> list[InstrumentId]:
-        """Instruments that are held or on their way and cannot be priced."""
-        return [
-            name for name, item in self.by_id.items() if item.unit is None and not item.is_empty
-        ]
+    @property
+    def unpriced_count(self) -> int:
+        """Instruments held or in flight that had no price when last counted."""
+        return len(self._unpriced)

@@ -22,7 +22,6 @@ class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
         unit: of the instrument, None where it cannot be priced.
         quantity: signed. worst_before, worst_after: largest absolute position that what is in
             flight can lead to, without and with the order.
-        high_after, low_after: the extremes with it.
     """
 
     order: Order
@@ -36,8 +35,6 @@ class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
     quantity: float
     worst_before: float
     worst_after: float
-    high_after: float
-    low_after: float
 
 
 class RiskView(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +72,14 @@ class RiskView(msgspec.Struct, frozen=True, kw_only=True):
     fomo_score: float | None
     venue_down: str | None
     clock_offset_ns: int | None
+
+
+class GateState(msgspec.Struct, frozen=True, kw_only=True):
+    """What stops or lets pass everything, whatever the account: halt and kill switch."""
+
+    halted: str | None = None
+    kill_engaged: bool = False
+    kill_flatten: bool = False
 
 
 class IntentFacts(msgspec.Struct, frozen=True, kw_only=True):

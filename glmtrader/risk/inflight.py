@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from glmtrader.domain.decisions import Action, Intent
-from glmtrader.domain.ids import ClientOrderId, IntentId
+from glmtrader.domain.ids import ClientOrderId, InstrumentId, IntentId
 from glmtrader.domain.order_events import ExecutionCommand, Fill, OrderUpdate
 from glmtrader.domain.orders import Order, OrderStatus
 
@@ -48,6 +48,7 @@ class OrdersInFlight:
 
     def __init__(self) -> None:
         self._orders: OrderedDict[ClientOrderId, OrderInFlight] = OrderedDict()
+        self._counting: dict[InstrumentId, dict[ClientOrderId, OrderInFlight]] = {}
         self.open_count = 0
 
     def __contains__(self, client_order_id: ClientOrderId) -> bool:
@@ -57,9 +58,9 @@ class OrdersInFlight:
         """An order, finished ones too."""
         return self._orders.get(client_order_id)
 
-    def open_orders(self) -> tuple[OrderInFlight, ...]:
-        """Every order that may still fill."""
-        return tuple(item for item in self._orders.values() if not item.status.is_final)
+    def counting(self, instrument_id: InstrumentId) -> tuple[OrderInFlight, ...]:
+        """Every order on one instrument that may still move its position."""
+        return tuple(self._counting.get(instrument_id, {}).values())
 
     def add(self, order: Order, approved_ns: int) -> OrderInFlight:
         """Count an order from its approval; the same order again changes nothing."""
@@ -67,6 +68,7 @@ class OrdersInFlight:
         if known is not None:
             return known
         added = self._orders[order.client_order_id] = OrderInFlight(order, approved_ns)
+        self._counting.setdefault(order.instrument_id, {})[order.client_order_id] = added
         self.open_count += 1
         self._trim()
         return added
@@ -102,16 +104,25 @@ class OrdersInFlight:
         """Forget orders approved before `before_ns` that nobody ever sent."""
         unsent = [
             item
-            for item in self.open_orders()
+            for items in self._counting.values()
+            for item in items.values()
             if not item.is_commanded and item.approved_ns < before_ns
         ]
         for item in unsent:
             item.status = OrderStatus.EXPIRED
-            self.open_count -= 1
+            self._recount(item, was_final=False)
         return unsent
 
     def _recount(self, item: OrderInFlight, *, was_final: bool) -> OrderInFlight:
         self.open_count += int(was_final) - int(item.status.is_final)
+        order = item.order
+        counting = self._counting.setdefault(order.instrument_id, {})
+        if item.remaining or not item.status.is_final:
+            counting[order.client_order_id] = item
+        else:
+            counting.pop(order.client_order_id, None)
+        if not counting:
+            del self._counting[order.instrument_id]
         return item
 
     def _trim(self) -> None:

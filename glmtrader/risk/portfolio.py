@@ -1,0 +1,301 @@
+r"""Value and greeks of an account, by underlying: pure.
+
+Equity in a currency is cash, open profit of perpetuals and value of options settled in it. With
+S the price and E the equity in coin, `delta_coin` of an account that counts in that coin is
+S dE/dS = sum q (N(d1) - mark) + perpetuals in coin; an account that counts in anything else holds
+the coins themselves too, and E is added. Deltas of different coins are only ever added in USD.
+
+Between full valuations `moved` follows a price with delta and gamma alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from glmtrader.domain.ids import InstrumentId
+from glmtrader.domain.instruments import InstrumentKind
+from glmtrader.domain.ledger import Ledger
+from glmtrader.domain.orders import Account
+from glmtrader.domain.risk_events import PortfolioRisk, UnderlyingRisk
+from glmtrader.risk.exposure import Exposure, ExposureBook
+
+DOLLARS: Final = frozenset({"USD", "USDC", "USDT"})
+"""Currencies taken as one US dollar."""
+
+EQUITY_USD_MIN: Final = 1.0
+"""Ratios to equity count at least one dollar of it, so that none is infinite."""
+
+
+class Valuation(msgspec.Struct, frozen=True, kw_only=True):
+    """An account at one set of prices.
+
+    Attributes:
+        collateral_usd: equity without the value of options, which the venue takes as no margin.
+        long_premium_usd: value of options held long (in flight apart).
+        coin_equity: equity by currency. slopes_usd: d equity_usd / dS by underlying.
+        delta_slopes: d delta_coin / dS by underlying. prices: in USD, as used.
+    """
+
+    risk: PortfolioRisk
+    collateral_usd: float
+    long_premium_usd: float
+    coin_equity: dict[str, float]
+    slopes_usd: dict[str, float]
+    delta_slopes: dict[str, float]
+    prices: dict[str, float]
+
+
+class _Sums:
+    """Greeks of one underlying while they are added up, in units of `UnitRisk`."""
+
+    __slots__ = (
+        "delta",
+        "gamma",
+        "gross_usd",
+        "has_options",
+        "inverse_delta",
+        "rho",
+        "theta",
+        "value_usd",
+        "vega",
+    )
+
+    def __init__(self) -> None:
+        self.delta = self.gamma = self.vega = self.theta = self.rho = 0.0
+        self.gross_usd = self.value_usd = self.inverse_delta = 0.0
+        self.has_options = False
+
+    def add(self, exposure: Exposure) -> None:
+        unit, quantity = exposure.unit, float(exposure.position)
+        assert unit is not None, f"{exposure.instrument.instrument_id} has no price"
+        self.delta += quantity * unit.delta_coin
+        self.gamma += quantity * unit.gamma
+        self.vega += quantity * unit.vega
+        self.theta += quantity * unit.theta
+        self.rho += quantity * unit.rho
+        self.value_usd += quantity * unit.value_usd
+        self.gross_usd += abs(quantity * unit.delta_coin) * unit.price_usd
+        if exposure.instrument.is_inverse:
+            self.inverse_delta += quantity * unit.delta_coin
+        self.has_options |= exposure.instrument.is_option
+
+
+def missing_input(
+    account: Account, ledger: Ledger, book: ExposureBook, prices: Mapping[str, float]
+) -> str | None:
+    """Why the account cannot be valued; None when it can."""
+    if account.numeraire not in DOLLARS and account.numeraire not in prices:
+        return f"no price of {account.numeraire}"
+    for currency, amount in ledger.balances.items():
+        if amount and currency not in DOLLARS and currency not in prices:
+            return f"no price of {currency}"
+    for name, item in book.by_id.items():
+        if item.position and item.unit is None:
+            return f"{name} has no price or no volatility"
+    return None
+
+
+def value(
+    account: Account,
+    ledger: Ledger,
+    book: ExposureBook,
+    prices: Mapping[str, float],
+    marks: Mapping[InstrumentId, float],
+    *,
+    peak: float | None,
+    trigger: str,
+    now_ns: int,
+) -> Valuation:
+    """Value the account; `missing_input` must have found nothing.
+
+    Args:
+        account: for its numeraire.
+        ledger: cash and entry values.
+        book: exposures, their units priced.
+        prices: USD by underlying.
+        marks: USD by perpetual; its underlying's price where there is none.
+        peak: highest equity so far in the numeraire, None before the first valuation.
+        trigger: what asked for it.
+        now_ns: time of the event that is made.
+    """
+    held = [item for item in book.by_id.values() if item.position]
+    coin_equity = _equity_by_currency(ledger, held, prices, marks)
+    sums = {name: _Sums() for name in sorted(_underlyings(coin_equity, held))}
+    for item in held:
+        sums[item.instrument.underlying].add(item)
+    outright = {name: coin_equity.get(name, 0.0) for name in sums if name != account.numeraire}
+    equity_usd = sum(amount * _usd(name, prices) for name, amount in coin_equity.items() if amount)
+    collateral_usd = equity_usd - sum(item.value_usd for item in sums.values())
+    rows = tuple(
+        _underlying_risk(name, item, outright.get(name, 0.0), prices[name])
+        for name, item in sums.items()
+    )
+    risk = PortfolioRisk(
+        ts_event=now_ns,
+        ts_init=now_ns,
+        account_id=account.account_id,
+        trigger=trigger,
+        numeraire=account.numeraire,
+        by_underlying=rows,
+        margin_used_pct=book.margin_usd / max(collateral_usd, EQUITY_USD_MIN),
+        scenario_loss_usd=max(-book.scenario_worst_usd, 0.0),
+        greeks_age_ns=_greeks_age_ns(held, now_ns),
+        degraded=None,
+        **_totals(rows, equity_usd, _usd(account.numeraire, prices), peak),
+    )
+    return Valuation(
+        risk=risk,
+        collateral_usd=collateral_usd,
+        long_premium_usd=_long_premium_usd(held),
+        coin_equity=coin_equity,
+        slopes_usd={name: coin_equity.get(name, 0.0) + item.delta for name, item in sums.items()},
+        delta_slopes={
+            name: item.gamma - (0.0 if name in outright else item.inverse_delta / prices[name])
+            for name, item in sums.items()
+        },
+        prices=dict(prices),
+    )
+
+
+def moved(
+    valuation: Valuation,
+    prices: Mapping[str, float],
+    *,
+    peak: float | None,
+    trigger: str,
+    now_ns: int,
+) -> PortfolioRisk:
+    """Follow prices from a full valuation: equity to second order, delta to first."""
+    base = valuation.risk
+    equity_usd = base.equity_usd
+    rows = []
+    for row in base.by_underlying:
+        price = prices[row.underlying]
+        step = price - row.price_usd
+        equity_usd += step * (valuation.slopes_usd[row.underlying] + 0.5 * row.gamma_per_usd * step)
+        delta = row.delta_coin + valuation.delta_slopes[row.underlying] * step
+        rows.append(
+            msgspec.structs.replace(
+                row,
+                price_usd=price,
+                delta_coin=delta,
+                delta_usd=delta * price,
+                gross_delta_usd=row.gross_delta_usd * price / row.price_usd,
+            )
+        )
+    age_ns = base.greeks_age_ns
+    totals = _totals(tuple(rows), equity_usd, _usd(base.numeraire, prices), peak)
+    return msgspec.structs.replace(
+        base,
+        ts_event=now_ns,
+        ts_init=now_ns,
+        trigger=trigger,
+        by_underlying=tuple(rows),
+        greeks_age_ns=None if age_ns is None else age_ns + now_ns - base.ts_init,
+        **totals,
+    )
+
+
+def outright_coins(account: Account, valuation: Valuation) -> dict[str, float]:
+    """Coins held outright that an account of this numeraire counts as risk."""
+    return {
+        name: amount
+        for name, amount in valuation.coin_equity.items()
+        if name != account.numeraire and name not in DOLLARS
+    }
+
+
+def _totals(
+    rows: tuple[UnderlyingRisk, ...], equity_usd: float, numeraire_usd: float, peak: float | None
+) -> dict[str, Any]:
+    """The fields of `PortfolioRisk` that are sums over underlyings, in USD."""
+    equity = equity_usd / numeraire_usd
+    top = equity if peak is None else max(peak, equity)
+    gross_usd = sum(row.gross_delta_usd for row in rows)
+    return {
+        "equity_usd": equity_usd,
+        "equity": equity,
+        "total_delta_usd": sum(row.delta_usd for row in rows),
+        "total_gamma_usd": sum(row.gamma_per_usd for row in rows),
+        "total_vega_usd": sum(row.vega_per_vol for row in rows),
+        "total_theta_usd": sum(row.theta_per_year for row in rows),
+        "leverage": gross_usd / max(equity_usd, EQUITY_USD_MIN),
+        "drawdown_pct": (top - equity) / top if top > 0 else 0.0,
+    }
+
+
+def _underlying_risk(
+    name: str, item: _Sums, outright_coin: float, price_usd: float
+) -> UnderlyingRisk:
+    delta_coin = item.delta + outright_coin
+    return UnderlyingRisk(
+        underlying=name,
+        price_usd=price_usd,
+        delta_coin=delta_coin,
+        delta_usd=delta_coin * price_usd,
+        gamma_per_usd=item.gamma,
+        vega_per_vol=item.vega,
+        theta_per_year=item.theta,
+        rho_per_rate=item.rho,
+        gross_delta_usd=item.gross_usd,
+        option_premium_usd=item.value_usd,
+        has_options=item.has_options,
+    )
+
+
+def _equity_by_currency(
+    ledger: Ledger,
+    held: Sequence[Exposure],
+    prices: Mapping[str, float],
+    marks: Mapping[InstrumentId, float],
+) -> dict[str, float]:
+    equity = {currency: float(amount) for currency, amount in ledger.balances.items()}
+    for item in held:
+        currency = item.instrument.settlement_currency
+        equity[currency] = equity.get(currency, 0.0) + _carried(item, ledger, prices, marks)
+    return equity
+
+
+def _carried(
+    item: Exposure,
+    ledger: Ledger,
+    prices: Mapping[str, float],
+    marks: Mapping[InstrumentId, float],
+) -> float:
+    """What a position carries beyond cash, in its settlement currency."""
+    instrument, quantity = item.instrument, float(item.position)
+    price = prices[instrument.underlying]
+    if instrument.is_option:
+        assert item.unit is not None, f"{instrument.instrument_id} has no price"
+        value_usd = quantity * item.unit.value_usd
+        return value_usd / price if instrument.is_inverse else value_usd
+    if instrument.kind is InstrumentKind.SPOT:
+        return 0.0
+    cost = float(ledger.position(instrument.instrument_id).entry_value)
+    mark = marks.get(instrument.instrument_id, price)
+    return cost - quantity / mark if instrument.is_inverse else quantity * mark - cost
+
+
+def _underlyings(coin_equity: Mapping[str, float], held: Sequence[Exposure]) -> set[str]:
+    """Coins held outright, and underlyings of everything else."""
+    coins = {name for name, amount in coin_equity.items() if amount and name not in DOLLARS}
+    return coins | {item.instrument.underlying for item in held}
+
+
+def _usd(currency: str, prices: Mapping[str, float]) -> float:
+    return 1.0 if currency in DOLLARS else prices[currency]
+
+
+def _long_premium_usd(held: Sequence[Exposure]) -> float:
+    return sum(max(float(item.position), 0.0) * item.unit.value_usd for item in held if item.unit)
+
+
+def _greeks_age_ns(held: Sequence[Exposure], now_ns: int) -> int | None:
+    """Age of the oldest surface among the options held."""
+    ages = [
+        now_ns - item.unit.surface_ns
+        for item in held
+        if item.unit is not None and item.unit.surface_ns is not None
+    ]
+    return max(ages, default=None)
