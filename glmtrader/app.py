@@ -116,8 +116,12 @@ class System:
         """Fold the journal, record the start, and let every core component reach its inbox."""
         self._restore()
         self._record_start()
-        for part in (self.market, self.forecast, self.strategies, self.risk, self.execution):
-            self.bus.register(part.name, part.run, *part.EVENTS)
+        register = self.bus.register
+        register("market", self.market.run, *self.market.EVENTS)
+        register("forecast", self.forecast.run, *self.forecast.EVENTS)
+        register("strategies", self.strategies.run, *self.strategies.EVENTS)
+        register("risk", self.risk.run, *self.risk.EVENTS)
+        register(self.execution.name, self.execution.run, *self.execution.EVENTS)
         self._commit_regularly()
         self._retain_regularly()
 

@@ -19,13 +19,12 @@ from glmtrader.kernel.clock import LoopClock, VirtualClock, wall_now_ns
 from glmtrader.kernel.driver import StopRequest, run_virtual, settle, stopping_on_signals
 from glmtrader.kernel.journal import Journal
 from glmtrader.kernel.supervisor import Supervisor
-from glmtrader.web.server import ApiServer
 
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)([smhd])$")
 _UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """A time span such as 30s, 5m, 2h or 7d, in seconds."""
 
     name = "duration"
@@ -82,9 +81,8 @@ async def _trade(config: Config, options: _Options) -> TradingMode:
 
 
 async def _supervise(system: System, options: _Options) -> TradingMode:
-    config, bus = system.config, system.bus
+    bus = system.bus
     printer = Printer(bus, as_json=options.as_json, quiet=options.quiet)
-    api = ApiServer(system.queries(), config.api.host, config.api.port, bus=bus)
     stop = StopRequest()
     with stopping_on_signals(stop):
         async with Supervisor(system.clock, bus.publish) as supervisor:
@@ -93,8 +91,6 @@ async def _supervise(system: System, options: _Options) -> TradingMode:
             system.start()
             supervisor.spawn("bus", bus.run)
             supervisor.spawn("venue", system.venue.run, restart=True)
-            if config.api.enabled:
-                supervisor.spawn("api", api.run)
             await stop.wait(options.duration_s)
             await supervisor.stop("venue")
             await settle()

@@ -84,7 +84,7 @@ class PaperConfig(_Table, frozen=True):
         latency_ms: mean way of a message, one direction, in process time.
     """
 
-    balances: dict[str, Decimal] = {"BTC": Decimal(1)}
+    balances: dict[str, Decimal] = msgspec.field(default_factory=lambda: {"BTC": Decimal(1)})
     state_path: str = "paper-account.bin"
     step_s: Positive = 1.0
     chain_interval_s: Positive = 30.0

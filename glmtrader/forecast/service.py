@@ -76,7 +76,6 @@ class ForecastService:
         quiet_until_ns: bars that close before this only fill the history.
     """
 
-    name = "forecast"
     EVENTS: ClassVar[tuple[type[Event], ...]] = (Candle,)
 
     def __init__(

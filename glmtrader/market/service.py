@@ -34,7 +34,6 @@ class MarketService:
         publish: the bus's publish.
     """
 
-    name = "market"
     EVENTS: ClassVar[tuple[type[Event], ...]] = (InstrumentsListed, MarketTick, ChainSnapshot)
 
     def __init__(

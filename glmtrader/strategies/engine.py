@@ -67,7 +67,6 @@ class StrategyEngine:
         clock: the trading clock that brings P and Q to one horizon.
     """
 
-    name = "strategies"
     EVENTS: ClassVar[tuple[type[Event], ...]] = (
         InstrumentsListed,
         VolatilitySurface,
