@@ -61,13 +61,36 @@ class Coefficients(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ridge: float
 
 
+class Haircut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Break-even over forecast volatility: intercept + weights . clip(features), within bounds.
+
+    Attributes:
+        intercept: Constant term.
+        weights: One a feature, in raw feature units.
+        low: Lower end of each feature's range.
+        high: Upper end of each feature's range.
+        ridge: Penalty on the squared standardised weights.
+        floor: Smallest ratio believed.
+        ceiling: Largest ratio believed.
+    """
+
+    intercept: float
+    weights: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    ridge: float
+    floor: float
+    ceiling: float
+
+
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What forecasts made out of sample taught about the raw fit.
 
     Attributes:
         bias: Mean of realised over predicted variance; q_var is multiplied by it.
         jensen: E[sqrt(RV)] over sqrt(E[RV]); turns q_var into q_vol.
-        straddle: Mean break-even volatility of hedged straddles over q_vol.
+        haircut: Break-even volatility of hedged straddles over q_vol, given the features.
+        straddle: Its mean over all straddles.
         straddle_error: Standard error of that mean, by blocks of weeks.
         noise: Log-linear predictor of the squared error of log volatility.
         quantile_low: 5 % quantile of the standardised log error.
@@ -78,6 +101,7 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     bias: float
     jensen: float
+    haircut: Haircut
     straddle: float
     straddle_error: float
     noise: Coefficients
@@ -195,7 +219,12 @@ def _check_content(path: Path, model: VolatilityModel) -> None:
     if model.spec.horizon_ns != model.horizon_ns:
         raise ArtefactError(f"model {path}: features and target differ in horizon; {_TRAIN_HINT}")
     width = len(model.spec.names)
-    for name, part in (("fit", model.coefficients), ("noise", model.calibration.noise)):
+    parts: dict[str, Coefficients | Haircut] = {
+        "fit": model.coefficients,
+        "noise": model.calibration.noise,
+        "haircut": model.calibration.haircut,
+    }
+    for name, part in parts.items():
         if not len(part.weights) == len(part.low) == len(part.high) == width:
             raise ArtefactError(
                 f"model {path}: {name} does not have {width} weights; {_TRAIN_HINT}"

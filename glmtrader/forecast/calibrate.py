@@ -9,13 +9,12 @@ import numpy as np
 
 from glmtrader.forecast.arrays import WEEK_NS, FloatArray, IntArray
 from glmtrader.forecast.artefact import Calibration
-from glmtrader.forecast.errors import TooFewRowsError
 from glmtrader.forecast.fit import fit_gamma
-from glmtrader.forecast.infer import linear_predictor
+from glmtrader.forecast.haircut import fit_haircut
+from glmtrader.forecast.infer import linear_predictor, straddle_ratio
 
 _NOISE_RIDGE = 0.05
 _NOISE_FLOOR = 1e-4
-_STRADDLES_MIN = 50
 _TAIL = 0.05
 
 
@@ -74,11 +73,10 @@ def calibrate(names: tuple[str, ...], past: Outcomes) -> Calibration:
     low, high = np.quantile(standardised, [_TAIL, 1.0 - _TAIL])
     ratio = past.break_even / (np.sqrt(past.predicted * bias) * jensen)
     made = np.isfinite(ratio)
-    if np.count_nonzero(made) < _STRADDLES_MIN:
-        raise TooFewRowsError(f"{np.count_nonzero(made)} straddles, need {_STRADDLES_MIN}")
     return Calibration(
         bias=bias,
         jensen=jensen,
+        haircut=fit_haircut(past.rows[made], ratio[made]),
         straddle=float(np.mean(ratio[made])),
         straddle_error=block_error(ratio[made], past.origins_ns[made]),
         noise=noise,
@@ -99,7 +97,7 @@ def apply(calibration: Calibration, rows: FloatArray, predicted: FloatArray) -> 
         q_vol=q_vol,
         low=q_vol * np.exp(calibration.quantile_low * error),
         high=q_vol * np.exp(calibration.quantile_high * error),
-        q_straddle=q_vol * calibration.straddle,
+        q_straddle=q_vol * straddle_ratio(calibration.haircut, rows),
     )
 
 

@@ -20,6 +20,7 @@ from glmtrader.forecast.errors import (
     NotFiniteError,
     TooFewRowsError,
 )
+from glmtrader.forecast.standardise import standardise
 
 ROWS_PER_COEFFICIENT_MIN = 20
 _CLIP_TAIL = 0.001
@@ -57,10 +58,8 @@ def fit_gamma(
         FitError: Too few rows, not finite, constant, not converging or exploding.
     """
     check_rows(names, rows, target)
-    low, high = np.quantile(rows, [_CLIP_TAIL, 1.0 - _CLIP_TAIL], axis=0)
-    clipped = np.clip(rows, low, high)
-    centre, width = clipped.mean(axis=0), clipped.std(axis=0)
-    design = np.column_stack([np.ones(len(rows)), (clipped - centre) / width])
+    standard = standardise(rows, _CLIP_TAIL)
+    design, back = standard.design, standard.back
     penalty = np.concatenate(([0.0], np.full(len(names), ridge)))
     scale = float(target.mean())
     share = np.full(len(rows), 1.0 / len(rows))
@@ -74,13 +73,12 @@ def fit_gamma(
     _check_weights(names, weights[1:])
     covariance = _sandwich(problem, weights, blocks)
     dispersion = float(share @ np.square(problem.error(weights)))
-    back = _to_raw(centre, width)
     raw = back @ weights
     return Coefficients(
         intercept=float(raw[0] + np.log(scale)),
         weights=tuple(raw[1:].tolist()),
-        low=tuple(low.tolist()),
-        high=tuple(high.tolist()),
+        low=tuple(standard.low.tolist()),
+        high=tuple(standard.high.tolist()),
         covariance=tuple((back @ covariance @ back.T)[np.tril_indices(len(raw))].tolist()),
         dispersion=dispersion,
         ridge=ridge,
@@ -203,10 +201,3 @@ def _check_weights(names: tuple[str, ...], weights: FloatArray) -> None:
             f"feature {names[worst]} got {weights[worst]:.3g} a standard deviation, beyond"
             f" {_WEIGHT_MAX:g}; raise the ridge or drop it"
         )
-
-
-def _to_raw(centre: FloatArray, width: FloatArray) -> FloatArray:
-    """Matrix that takes (intercept, standardised weights) to raw feature units."""
-    back = np.diag(np.concatenate(([1.0], 1.0 / width)))
-    back[0, 1:] = -centre / width
-    return back

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from glmtrader.forecast.arrays import FloatArray
-from glmtrader.forecast.artefact import Coefficients, VolatilityModel
+from glmtrader.forecast.artefact import Coefficients, Haircut, VolatilityModel
 from glmtrader.forecast.candles import CandleArrays
 from glmtrader.forecast.features import feature_matrix, lookback_bars
 
@@ -102,7 +102,12 @@ def predict(
     return _values(model, row, int(recent.open_ns[-1]) + recent.interval_ns)
 
 
-def linear_predictor(part: Coefficients, rows: FloatArray) -> FloatArray:
+def straddle_ratio(haircut: Haircut, rows: FloatArray) -> FloatArray:
+    """Return the expected break-even volatility over q_vol for each row, float64[n]."""
+    return np.clip(linear_predictor(haircut, rows), haircut.floor, haircut.ceiling)
+
+
+def linear_predictor(part: Coefficients | Haircut, rows: FloatArray) -> FloatArray:
     """Return intercept + weights . clipped features for each row, float64[n]."""
     clipped = np.clip(rows, np.asarray(part.low), np.asarray(part.high))
     return np.asarray(part.intercept + clipped @ np.asarray(part.weights), dtype=np.float64)
@@ -168,7 +173,7 @@ def _values(model: VolatilityModel, row: FloatArray, origin_ns: int) -> Forecast
         q_vol=q_vol,
         q_vol_low=low,
         q_vol_high=high,
-        q_straddle=q_vol * calibration.straddle,
+        q_straddle=q_vol * float(straddle_ratio(calibration.haircut, row[None])[0]),
         confidence=math.sqrt(low / high),
         model_id=model.model_id,
         horizon_ns=model.horizon_ns,

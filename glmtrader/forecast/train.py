@@ -21,9 +21,10 @@ __all__ = ["TrainSettings", "score", "train_model"]
 
 _NOTE = (
     "Walk-forward: each fold's profile, fit and calibration use only rows whose horizon had ended"
-    " when the fold starts. q_straddle is q_vol times the mean ratio of break-even volatility to"
-    " q_vol over synthetic at-the-money straddles bought at those forecasts, delta-hedged at every"
-    " bar with q_vol, before costs. Rivals in the scores are recalibrated by the same causal rule."
+    " when the fold starts. q_straddle is q_vol times a ratio fitted by ridge regression on the"
+    " features: break-even volatility over q_vol of synthetic at-the-money straddles bought at"
+    " those forecasts and delta-hedged at every bar with q_vol, before costs. Rivals in the scores"
+    " are recalibrated by the same causal rule."
 )
 
 
