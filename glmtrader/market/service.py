@@ -153,4 +153,3 @@ def _slice(fit: VolSurfaceFit, expiry_ns: int) -> SurfaceSlice:
 
 def _why_none(refusal: Unavailable | None) -> str:
     return "the chain is empty" if refusal is None else f"{refusal.reason}: {refusal.detail}"
-
