@@ -1,7 +1,7 @@
 """A market that stands where it is put: for tests and demonstrations of the exchange.
 
-It implements `MarketModel` without dynamics of its own. Options are quoted at a mark that the caller
-sets (or intrinsic plus a flat time value) with a fixed half-spread; nothing moves unless told to.
+It implements `MarketModel` without dynamics of its own. Options are quoted as the caller sets them,
+else at intrinsic plus a flat time value with a fixed half-spread; nothing moves unless told to.
 """
 
 from decimal import Decimal

@@ -101,7 +101,7 @@ def test_delivery_pays_intrinsic_value_in_coin_and_ends_the_position() -> None:
     ],
 )
 def test_fees_follow_the_schedule(
-    instrument: Instrument, amount: Decimal, price: Decimal, is_maker: bool, expected: Decimal
+    instrument: Instrument, amount: Decimal, price: Decimal, *, is_maker: bool, expected: Decimal
 ) -> None:
     """0.05 % and nothing for perpetuals; 0.03 % of the coin for options, capped at 12.5 %."""
     fee = trade_fee(

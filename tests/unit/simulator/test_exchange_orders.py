@@ -147,7 +147,7 @@ def test_a_resting_order_fills_as_maker_when_the_crowd_comes_to_it(world: World)
     assert not any(isinstance(event, TradeExecuted) for event in world.step())
     world.market.move(99_400)
     trades = [event.trade for event in world.step() if isinstance(event, TradeExecuted)]
-    assert [(item.price, item.amount, item.fee) for item in trades] == [(D(99_500), D(1000), 0)]
+    assert [(item.price, item.amount, item.fee) for item in trades] == [(D(99_500), D(1000), D(0))]
     assert trades[0].is_maker
     assert trades[0].order_state is OrderState.FILLED
 
@@ -166,7 +166,7 @@ def test_an_account_never_trades_with_itself(world: World) -> None:
     """The taker's remainder is cancelled before it meets its own order."""
     world.exchange.submit(world.order(side=Side.SELL, price=D(100_000)), world.now_ns)
     reply = world.exchange.submit(world.order(price=D(100_000)), world.now_ns)
-    assert (reply.order.filled, reply.order.cancel_reason) == (0, "self_trade")
+    assert (reply.order.filled, reply.order.cancel_reason) == (D(0), "self_trade")
 
 
 def test_a_plain_post_only_order_moves_to_one_tick_from_the_spread(world: World) -> None:
