@@ -31,10 +31,9 @@ class MarginRates(msgspec.Struct, frozen=True, kw_only=True):
     option_maintenance: Decimal = Decimal("0.075")
     perpetual_initial: Decimal = Decimal("0.02")
     perpetual_maintenance: Decimal = Decimal("0.01")
-    perpetual_slope_per_coin: dict[str, Decimal] = {
-        "BTC": Decimal("0.00005"),
-        "ETH": Decimal("0.000001"),
-    }
+    perpetual_slope_per_coin: dict[str, Decimal] = msgspec.field(
+        default_factory=lambda: {"BTC": Decimal("0.00005"), "ETH": Decimal("0.000001")}
+    )
 
 
 class Margin(msgspec.Struct, frozen=True, kw_only=True):
