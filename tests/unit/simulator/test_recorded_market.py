@@ -4,7 +4,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
+from msgspec import structs
 from recordings import (
     EXPIRY_NS,
     FIRST_BAR_NS,
@@ -252,17 +254,15 @@ def test_the_recording_ends(market: RecordedMarket) -> None:
 
 def test_a_start_without_history_is_refused(tmp_path: Path) -> None:
     config = record(tmp_path)
-    early = {name: getattr(config, name) for name in config.__struct_fields__}
-    early["start_ns"] = FIRST_BAR_NS + HOUR_NS
+    early = structs.replace(config, start_ns=FIRST_BAR_NS + HOUR_NS)
     with pytest.raises(DataError, match="outside the recording"):
-        RecordedMarket(RecordedMarketConfig(**early))
+        RecordedMarket(early)
 
 
 def test_before_the_first_snapshot_there_is_no_chain(tmp_path: Path) -> None:
     config = record(tmp_path)
-    early = {name: getattr(config, name) for name in config.__struct_fields__}
-    early["start_ns"] = FIRST_SNAPSHOT_NS - HOUR_NS
-    market = RecordedMarket(RecordedMarketConfig(**early))
+    early = structs.replace(config, start_ns=FIRST_SNAPSHOT_NS - HOUR_NS)
+    market = RecordedMarket(early)
     assert [row.symbol for row in market.instruments()] == ["BTC-USDT-PERP"]
     with pytest.raises(DataError, match="no chain of BTC"):
         market.chain("BTC")
@@ -281,6 +281,18 @@ def test_files_of_several_days_are_read_together(tmp_path: Path) -> None:
     rows = [option_row(third_ns, LATER_EXPIRY_NS, 94_000.0, is_call=True)]
     write_chain(tmp_path / "options" / "chain_0.parquet", rows)
     assert RecordedMarket(config).snapshot_times()[-1] == third_ns
+
+
+def test_bars_of_several_days_are_read_together(tmp_path: Path) -> None:
+    config = record(tmp_path)
+    whole = tmp_path / "klines" / "BTC_5m.parquet"
+    bars = pq.read_table(whole).to_pylist()
+    whole.unlink()
+    write_bars(tmp_path / "klines" / "BTC_5m_20260101.parquet", bars=bars[:288])
+    write_bars(tmp_path / "klines" / "BTC_5m_20260102.parquet", bars=bars[288:])
+    by_day = structs.replace(config, candle_file="klines/{underlying}_5m_*.parquet")
+    columns = RecordedMarket(by_day).candles("BTC", 5 * MINUTE_NS, FIRST_SNAPSHOT_NS, 1000)
+    assert len(columns.open_ns) == bar_of(FIRST_SNAPSHOT_NS) + 1
 
 
 def test_recorded_quotes_are_replayed_as_they_were(recorded_data: Path) -> None:
