@@ -25,7 +25,7 @@ EXPIRY_HOUR_NS: Final = 8 * HOUR_NS
 """Options expire at 08:00 UTC."""
 
 _DAILIES: Final = 4
-_WEEKLIES: Final = 5
+_WEEKLIES: Final = 4
 _MONTHLIES: Final = 3
 _QUARTERLIES: Final = 4
 _FRIDAY: Final = 4

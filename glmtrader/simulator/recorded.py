@@ -7,6 +7,8 @@
 - Options trade only for `trade_window_s` after a snapshot, at its quotes; outside it bid and ask
   are NaN. Between snapshots strike volatilities are held and marks follow the index and the clock.
 - The perpetual is linear, settled in USD, quoted half a tick around its last close.
+- The funding rate is the one settled last: the rate of a running interval is not known before
+  its end, so an account that accrues continuously pays each interval's rate eight hours late.
 - Sizes behind quotes are those of the settings where they were not recorded.
 """
 

@@ -124,18 +124,21 @@ def _universe(
     rows: ChainRows, good: Int64Array, *, venue: str, underlying: str, lot: Decimal
 ) -> tuple[Universe, Int64Array]:
     """All distinct options, by expiry, strike, call before put, and where each good row is."""
-    put = ~rows.is_call[good]
-    keys = np.rec.fromarrays((rows.expiry_ns[good], rows.strike[good], put))
-    distinct, member = np.unique(keys, return_inverse=True)
-    expiry_ns, strike, is_call = distinct["f0"], distinct["f1"], ~distinct["f2"]
+    symbols = rows.symbol[good].tolist()
+    first = dict(zip(reversed(symbols), reversed(good.tolist()), strict=True))
+    at = np.array(list(first.values()), np.int64)
+    at = at[np.lexsort((~rows.is_call[at], rows.strike[at], rows.expiry_ns[at]))]
+    place = {symbol: i for i, symbol in enumerate(rows.symbol[at].tolist())}
+    member = np.array([place[symbol] for symbol in symbols], np.int64)
+    expiry_ns, strike, is_call = rows.expiry_ns[at], rows.strike[at], rows.is_call[at]
     instruments = tuple(
-        inverse_option(venue, underlying, int(at), float(price), lot, is_call=bool(call))
-        for at, price, call in zip(expiry_ns, strike, is_call, strict=True)
+        inverse_option(venue, underlying, int(expiry), float(price), lot, is_call=bool(call))
+        for expiry, price, call in zip(expiry_ns, strike, is_call, strict=True)
     )
     universe = Universe(
         instruments=instruments, expiry_ns=expiry_ns, strike=strike, is_call=is_call
     )
-    return universe, member.astype(np.int64)
+    return universe, member
 
 
 def _snapshot(

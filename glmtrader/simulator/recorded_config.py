@@ -17,8 +17,9 @@ class RecordedMarketConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
         start_ns: the first moment; None for the first snapshot that has enough history.
         history_days: candles that must exist before the start.
         trade_window_s: for so long after a snapshot its quotes can be traded.
-        chain_pattern: a glob. candle_file, perpetual_file, funding_file: one file a coin; without
-            `funding_file` no funding is charged.
+        chain_pattern: a glob over all coins' files.
+        candle_file, perpetual_file: a coin's five-minute bars; globs too, files by ascending name.
+        funding_file: one file a coin; None where no funding is to be charged.
         quote_size_coin: assumed behind every option quote whose size was not recorded.
         perpetual_size_usd: assumed on both sides of the perpetual.
         perpetual_tick_usd: the perpetual is quoted half a tick around its recorded close.

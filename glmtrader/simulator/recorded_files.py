@@ -106,16 +106,20 @@ def read_chains(folder: Path, pattern: str, underlying: str) -> ChainRows:
     )
 
 
-def read_candles(folder: Path, name: str) -> CandleColumns:
-    """Five-minute bars of one file.
+def read_candles(folder: Path, pattern: str) -> CandleColumns:
+    """Five-minute bars of all files that match, in the order of their names.
 
     Raises:
-        DataError: the file or a column is missing, times do not ascend, or a price is no
+        DataError: no file matches, a column is missing, times do not ascend, or a price is no
             positive number.
     """
-    path = folder / name
-    table = _read_table(path, CANDLE_COLUMNS, {})
-    columns = {column: _column(table, column) for column in CANDLE_COLUMNS}
+    path = folder / pattern
+    names = sorted(folder.glob(pattern)) or [path]  # a name that nothing matches is reported
+    tables = [_read_table(name, CANDLE_COLUMNS, {}) for name in names]
+    columns = {
+        column: np.concatenate([_column(table, column) for table in tables])
+        for column in CANDLE_COLUMNS
+    }
     open_ns = columns["ts"] * MILLISECOND_NS
     if not len(open_ns):
         raise DataError(f"{path}: no bars")
