@@ -54,14 +54,9 @@ def scaled_difference(h: FloatArray, t: FloatArray, small: BoolArray) -> FloatAr
 
 
 def _direct(h: FloatArray, t: FloatArray) -> FloatArray:
-    return direct_with_upper(h, t)[0]
-
-
-def direct_with_upper(h: FloatArray, t: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """D(h, t) by two erfcx, and G(h + t)."""
     upper = erfcx((h + t) * -SQRT_HALF)
-    lower = erfcx((h - t) * -SQRT_HALF)
-    return np.subtract(upper, lower, out=lower), upper
+    upper -= erfcx((h - t) * -SQRT_HALF)
+    return upper
 
 
 def _series(h: FloatArray, t: FloatArray) -> FloatArray:
@@ -85,28 +80,3 @@ def _series(h: FloatArray, t: FloatArray) -> FloatArray:
         power *= 1.0 / ((order + 1) * (order + 2))
         total += power * odd
     return total
-
-
-def series_with_upper(h: FloatArray, t: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """D(h, t) by series, and G(h + t) from its odd and even terms."""
-    even = erfcx(h * -SQRT_HALF)
-    odd = h * even
-    odd += SQRT_TWO_OVER_PI
-    t_squared = t * t
-    power = t + t
-    difference = power * odd
-    upper = even.copy()
-    even_power = np.ones_like(t)
-    for order in _ORDERS:
-        even *= order
-        even += h * odd
-        odd *= order + 1
-        odd += h * even
-        power *= t_squared
-        power *= 1.0 / ((order + 1) * (order + 2))
-        even_power *= t_squared
-        even_power *= 1.0 / (order * (order + 1))
-        difference += power * odd
-        upper += even_power * even
-    upper += 0.5 * difference
-    return difference, upper

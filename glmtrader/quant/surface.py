@@ -7,6 +7,7 @@ quotes: rows are refused and counted, results may be ``Unavailable``. NumPy alon
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +30,7 @@ from glmtrader.quant.unavailable import Unavailable, UnavailableReason
 
 __all__ = [
     "ChainQuotes",
+    "HorizonVariance",
     "HorizonVol",
     "LegTable",
     "ModelFreeVariance",
@@ -51,6 +53,15 @@ class HorizonVol(NamedTuple):
     vol: float
     years: float
     """Calendar years to the instant."""
+    extrapolated: bool
+    """True outside the quoted expiries."""
+
+
+class HorizonVariance(NamedTuple):
+    """Variance per calendar year from now to an instant."""
+
+    variance: float
+    years: float
     extrapolated: bool
     """True outside the quoted expiries."""
 
@@ -125,17 +136,11 @@ class VolSurfaceFit:
         """
         if not self.slices:
             return Unavailable(UnavailableReason.NO_SLICES, "no expiry could be fitted")
-        if end_ns <= self.now_ns:
-            return Unavailable(
-                UnavailableReason.HORIZON_PASSED, f"{end_ns} is not after {self.now_ns}"
-            )
         term = self.term_structure()
-        total = interpolate_total_variance(
-            self.clock, self.now_ns, term.expiry_ns, term.atm_vol**2 * term.years, end_ns
-        )
-        years = float(calendar_years(self.now_ns, end_ns))
-        inside = bool(term.expiry_ns[0] <= end_ns <= term.expiry_ns[-1])
-        return HorizonVol(float(np.sqrt(total / years)), years, extrapolated=not inside)
+        found = self._at_horizon(end_ns, term.expiry_ns, term.atm_vol**2 * term.years)
+        if isinstance(found, Unavailable):
+            return found
+        return HorizonVol(sqrt(found.variance), found.years, found.extrapolated)
 
     def vol_at(self, expiry_ns: int, strike: float) -> VolPoint | Unavailable:
         """Volatility of a listed expiry at any strike."""
@@ -205,6 +210,31 @@ class VolSurfaceFit:
         """Variance per calendar year by the VIX method, the counterpart of ``q_var``."""
         fitted = self.slice_at(expiry_ns)
         return fitted if isinstance(fitted, Unavailable) else model_free_variance(fitted)
+
+    def model_free_variance_at(self, end_ns: int) -> HorizonVariance | Unavailable:
+        """Model-free variance from now to the instant ``end_ns``, per calendar year.
+
+        Interpolated like ``atm_vol_at``, over the expiries that have one.
+        """
+        found = [(fitted, model_free_variance(fitted)) for fitted in self.slices]
+        known = [(f, m) for f, m in found if not isinstance(m, Unavailable)]
+        if not known:
+            return Unavailable(UnavailableReason.NO_SLICES, "no expiry has a model-free variance")
+        expiries = np.array([fitted.expiry_ns for fitted, _ in known], dtype=np.int64)
+        totals = np.array([measured.variance * fitted.years for fitted, measured in known])
+        return self._at_horizon(end_ns, expiries, totals)
+
+    def _at_horizon(
+        self, end_ns: int, expiry_ns: IntArray, totals: FloatArray
+    ) -> HorizonVariance | Unavailable:
+        if end_ns <= self.now_ns:
+            return Unavailable(
+                UnavailableReason.HORIZON_PASSED, f"{end_ns} is not after {self.now_ns}"
+            )
+        total = interpolate_total_variance(self.clock, self.now_ns, expiry_ns, totals, end_ns)
+        years = float(calendar_years(self.now_ns, end_ns))
+        inside = bool(expiry_ns[0] <= end_ns <= expiry_ns[-1])
+        return HorizonVariance(float(total) / years, years, extrapolated=not inside)
 
 
 def fit_surface(quotes: ChainQuotes, clock: TradingClock = BTC_CLOCK) -> VolSurfaceFit:

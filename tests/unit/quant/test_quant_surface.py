@@ -245,3 +245,15 @@ def test_model_free_variance_does_not_rest_on_what_is_not_quoted() -> None:
     """With strikes over half a deviation only, most of the integral would be assumed."""
     fit = fit_surface(chain(flat(0.5), deviations=0.5))
     assert reason(fit.model_free_variance(WEEK)) is UnavailableReason.BEYOND_QUOTES
+
+
+def test_model_free_variance_at_a_horizon_is_interpolated_like_volatility() -> None:
+    """With one flat smile it is that variance at every expiry, and the past has none."""
+    quotes = chain(flat(0.5), days=(4.0, 7.0), strikes_per_expiry=121)
+    fit = fit_surface(quotes)
+    at_expiry = available(fit.model_free_variance_at(WEEK))
+    assert at_expiry.variance == pytest.approx(available(fit.model_free_variance(WEEK)).variance)
+    ratio = available(fit.model_free_variance_at(expiry_after(5.5))).variance / 0.25
+    expected = available(fit.atm_vol_at(expiry_after(5.5))).vol ** 2 / 0.25
+    assert ratio == pytest.approx(expected, rel=0.01)
+    assert reason(fit.model_free_variance_at(NOW_NS)) is UnavailableReason.HORIZON_PASSED
