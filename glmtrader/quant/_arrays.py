@@ -42,6 +42,11 @@ def shaped(flat: FloatArray, shape: tuple[int, ...]) -> FloatArray:
     return flat.reshape(shape) if shape else cast("FloatArray", flat[0])
 
 
+def constants(*values: float) -> tuple[FloatArray, ...]:
+    """Coefficients as zero-dimensional arrays, which ufuncs take without converting each time."""
+    return tuple(np.array(value) for value in values)
+
+
 def blocks(length: int) -> Iterator[slice]:
     """Slices of at most ``BLOCK_LENGTH`` that cover ``range(length)``."""
     for start in range(0, length, BLOCK_LENGTH):
