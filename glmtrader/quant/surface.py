@@ -16,9 +16,14 @@ from numpy.typing import ArrayLike
 from glmtrader.quant._arrays import FloatArray, IntArray
 from glmtrader.quant._slice import LegTable, VolSlice
 from glmtrader.quant._surface_fit import build_slices
-from glmtrader.quant.black76 import implied_vol
 from glmtrader.quant.chain_quotes import ChainQuotes, QuoteRefusal
 from glmtrader.quant.model_free import ModelFreeVariance, model_free_variance
+from glmtrader.quant.packages import (
+    StraddleQuote,
+    StrangleQuote,
+    straddle_quote,
+    strangle_quote,
+)
 from glmtrader.quant.smile import RiskReversal, risk_reversal, strike_of_delta
 from glmtrader.quant.trading_clock import (
     BTC_CLOCK,
@@ -37,6 +42,7 @@ __all__ = [
     "QuoteRefusal",
     "RiskReversal",
     "StraddleQuote",
+    "StrangleQuote",
     "TermStructure",
     "Unavailable",
     "UnavailableReason",
@@ -74,20 +80,6 @@ class VolPoint(NamedTuple):
     ask_vol: float
     extrapolated: bool
     """True beyond the quoted strikes, where the last quoted volatility is kept."""
-
-
-class StraddleQuote(NamedTuple):
-    """The quoted straddle at one strike: volatilities whose Black-76 price is the legs' sum."""
-
-    expiry_ns: int
-    strike: float
-    years: float
-    forward: float
-    bid_vol: float
-    mid_vol: float
-    ask_vol: float
-    bid_usd: float
-    ask_usd: float
 
 
 class TermStructure(NamedTuple):
@@ -183,7 +175,19 @@ class VolSurfaceFit:
         fitted = self.slice_at(expiry_ns)
         if isinstance(fitted, Unavailable):
             return fitted
-        return _straddle(fitted, strike)
+        return straddle_quote(fitted, strike)
+
+    def strangle_quote(
+        self, expiry_ns: int, put_strike: float, call_strike: float
+    ) -> StrangleQuote | Unavailable:
+        """The strangle of a put and a call at listed strikes, both quoted on both sides.
+
+        The volatility is the one at which both legs together are worth the sum of their quotes.
+        """
+        fitted = self.slice_at(expiry_ns)
+        if isinstance(fitted, Unavailable):
+            return fitted
+        return strangle_quote(fitted, put_strike, call_strike)
 
     def skew(self, expiry_ns: int, delta: float = 0.25) -> RiskReversal | Unavailable:
         """Risk reversal and butterfly at the given absolute forward delta."""
@@ -246,31 +250,3 @@ def fit_surface(quotes: ChainQuotes, clock: TradingClock = BTC_CLOCK) -> VolSurf
     """
     slices, unavailable, refusals = build_slices(quotes, clock)
     return VolSurfaceFit(quotes.now_ns, clock, slices, unavailable, refusals)
-
-
-def _straddle(fitted: VolSlice, strike: float | None) -> StraddleQuote | Unavailable:
-    legs, forward = fitted.legs, fitted.forward
-    wanted = forward if strike is None else strike
-    row = int(np.argmin(np.abs(legs.strikes - wanted)))
-    listed = float(legs.strikes[row])
-    if strike is not None and listed != strike:
-        return Unavailable(UnavailableReason.STRIKE_NOT_LISTED, f"nearest to {strike} is {listed}")
-    bid = float(legs.call_bid[row] + legs.put_bid[row])
-    ask = float(legs.call_ask[row] + legs.put_ask[row])
-    if np.isnan(bid + ask):
-        return Unavailable(UnavailableReason.LEG_NOT_QUOTED, f"a leg at {listed} lacks a side")
-    outside = (np.array([bid, 0.5 * (bid + ask), ask]) - abs(forward - listed)) * 0.5
-    vols = implied_vol(outside, forward, listed, fitted.years, listed >= forward)
-    if np.isnan(vols).any():
-        return Unavailable(UnavailableReason.NOT_INVERTIBLE, f"straddle {bid}/{ask} at {listed}")
-    return StraddleQuote(
-        expiry_ns=fitted.expiry_ns,
-        strike=listed,
-        years=fitted.years,
-        forward=forward,
-        bid_vol=float(vols[0]),
-        mid_vol=float(vols[1]),
-        ask_vol=float(vols[2]),
-        bid_usd=bid,
-        ask_usd=ask,
-    )

@@ -257,3 +257,25 @@ def test_model_free_variance_at_a_horizon_is_interpolated_like_volatility() -> N
     expected = available(fit.atm_vol_at(expiry_after(5.5))).vol ** 2 / 0.25
     assert ratio == pytest.approx(expected, rel=0.01)
     assert reason(fit.model_free_variance_at(NOW_NS)) is UnavailableReason.HORIZON_PASSED
+
+
+def test_strangle_volatility_prices_the_sum_of_its_legs() -> None:
+    """One volatility between those of the legs gives the sum of their bids (mids, asks)."""
+    fit = fit_surface(chain(skewed))
+    put, call = fit.slices[0].legs.strikes[[12, 28]]
+    quote = available(fit.strangle_quote(WEEK, put, call))
+    for vol, usd in ((quote.bid_vol, quote.bid_usd), (quote.ask_vol, quote.ask_usd)):
+        legs = black76.price(quote.forward, [put, call], quote.years, vol, [False, True])
+        assert legs.sum() == pytest.approx(usd, rel=1e-11)
+    wings = [available(fit.vol_at(WEEK, strike)).mid_vol for strike in (put, call)]
+    assert min(wings) < quote.mid_vol < max(wings)
+
+
+def test_strangle_needs_listed_strikes_and_quoted_legs() -> None:
+    """A strike that is not listed or a leg without a side makes it unavailable."""
+    quotes = chain(flat(0.5))
+    put, call = np.unique(quotes.strike)[[12, 28]]
+    gone = (quotes.strike == call) & quotes.is_call
+    fit = fit_surface(with_rows(quotes, gone, ask=np.nan))
+    assert reason(fit.strangle_quote(WEEK, put, call)) is UnavailableReason.LEG_NOT_QUOTED
+    assert reason(fit.strangle_quote(WEEK, put, 1.0)) is UnavailableReason.STRIKE_NOT_LISTED
