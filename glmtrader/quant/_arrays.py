@@ -14,8 +14,9 @@ BoolArray: TypeAlias = NDArray[np.bool_]
 IntArray: TypeAlias = NDArray[np.int64]
 CodeArray: TypeAlias = NDArray[np.uint8]
 
-BLOCK_LENGTH = 12_288
-"""Elements a block: 96 KiB an operand. Larger temporaries come from fresh pages and fault."""
+BLOCK_LENGTH = 8_192
+"""Elements a block: 64 KiB an operand. Of larger blocks' temporaries the allocator returns the
+pages after each step and faults them in again, which doubles the time of a fresh process."""
 
 
 def flat_rows(
