@@ -14,8 +14,9 @@ BoolArray: TypeAlias = NDArray[np.bool_]
 IntArray: TypeAlias = NDArray[np.int64]
 CodeArray: TypeAlias = NDArray[np.uint8]
 
-BLOCK_LENGTH = 16_384
-"""Elements a block: 128 KiB an operand, measured best between cache misses and call overhead."""
+BLOCK_LENGTH = 8_192
+"""Elements a block: 64 KiB an operand. Of larger blocks' temporaries the allocator returns the
+pages after each step and faults them in again, which doubles the time of a fresh process."""
 
 
 def flat_rows(
@@ -40,6 +41,11 @@ def flat_rows(
 def shaped(flat: FloatArray, shape: tuple[int, ...]) -> FloatArray:
     """Give the result its shape; for all-scalar input a float64 scalar, as NumPy's ufuncs do."""
     return flat.reshape(shape) if shape else cast("FloatArray", flat[0])
+
+
+def constants(*values: float) -> tuple[FloatArray, ...]:
+    """Coefficients as zero-dimensional arrays, which ufuncs take without converting each time."""
+    return tuple(np.array(value) for value in values)
 
 
 def blocks(length: int) -> Iterator[slice]:

@@ -2,21 +2,17 @@
 
 Notation: low = min(F, K), high = max(F, K), a = |ln(F/K)|, s = sigma sqrt(T), h = -a/s, t = s/2.
 The out-of-the-money price is low N(h+t) - high N(h-t) whichever way the option points.
-NumPy alone may enter.
+NumPy and ``scipy.special`` alone may enter.
 """
 
 from math import pi, sqrt
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import ndtr
 
 from glmtrader.quant._arrays import BoolArray, FloatArray
-from glmtrader.quant._normalised import (
-    direct_with_upper,
-    is_small,
-    scaled_difference,
-    series_with_upper,
-)
+from glmtrader.quant._normalised import is_small, scaled_difference
 
 _ONE_OVER_SQRT_TWO_PI = 1.0 / sqrt(2.0 * pi)
 _TINY = 1e-300
@@ -69,23 +65,9 @@ def premium(common: Setup) -> FloatArray:
     return value
 
 
-def premium_and_weight(common: Setup) -> tuple[FloatArray, FloatArray]:
-    """Out-of-the-money price and low N(h + t), which carries the delta."""
-    h, t = common.h, common.t
-    inside = np.flatnonzero(common.small)
-    if len(inside) == len(h):
-        value, weight = series_with_upper(h, t)
-    elif len(inside) == 0:
-        value, weight = direct_with_upper(h, t)
-    else:
-        value, weight = np.empty_like(h), np.empty_like(h)
-        value[inside], weight[inside] = series_with_upper(h[inside], t[inside])
-        outside = np.flatnonzero(~common.small)
-        value[outside], weight[outside] = direct_with_upper(h[outside], t[outside])
-    half = 0.5 * common.density
-    value *= half
-    weight *= half
-    return value, weight
+def tails(common: Setup) -> tuple[FloatArray, FloatArray]:
+    """N(h + t) and N(h - t), each exact relative to itself."""
+    return ndtr(common.h + common.t), ndtr(common.h - common.t)
 
 
 def intrinsic(common: Setup, call: BoolArray) -> FloatArray:
@@ -95,21 +77,21 @@ def intrinsic(common: Setup, call: BoolArray) -> FloatArray:
 
 
 def sensitivities(
-    common: Setup,
-    forward: FloatArray,
-    call: BoolArray,
-    value: FloatArray,
-    weight: FloatArray,
+    common: Setup, forward: FloatArray, call: BoolArray, out_delta: FloatArray
 ) -> tuple[FloatArray, ...]:
-    """Delta, gamma, vega, theta, vanna, volga; ``value`` is the out-of-the-money price."""
+    """Delta, gamma, vega, theta, vanna, volga.
+
+    Args:
+        common: From ``setup``.
+        forward: USD.
+        call: True for calls.
+        out_delta: Absolute delta of the out-of-the-money option at each strike.
+    """
     root_years, s, h, t = common.root_years, common.s, common.h, common.t
     direction = common.above * 2.0
     direction -= 1.0
-    delta = weight - value * common.above
-    delta *= direction
-    np.negative(delta, out=delta)
-    delta /= forward
-    delta += direction * (call == common.above)
+    delta = call == common.above
+    delta = direction * (delta - out_delta)
     vega = common.density * _ONE_OVER_SQRT_TWO_PI
     theta = vega * s
     theta *= -0.5

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from glmtrader.quant._arrays import FloatArray
+from glmtrader.quant._arrays import FloatArray, constants
 
-_NUMERATOR = (
+_NUMERATOR = constants(
     0.3989408840102743,
     -0.07344455157464408,
     0.05982587514243814,
@@ -20,7 +20,7 @@ _NUMERATOR = (
     0.0021481979559347403,
     0.0021430513092598794,
 )
-_DENOMINATOR = (
+_DENOMINATOR = constants(
     1.0,
     -0.18425248934538127,
     0.15112942465849014,
@@ -31,15 +31,23 @@ _DENOMINATOR = (
 )
 # One row a power of q = s0^2; within it ascending powers of 24 lambda.
 _REMAINDER = (
-    (0.0007517590361426654, -0.00248915227685511, 0.006315686394357246, -0.0010860141120075599),
-    (-0.0004930676438842754, 0.001281184298687145, -0.0010262466524468428, 0.000898978972609303),
-    (8.490109861168817e-5, -1.8830860264089627e-4, 2.0322407913769347e-4, -2.029568630262512e-4),
-    (-2.8140020539189403e-5, 1.300155997213228e-4, -2.3802098583215305e-4, 1.721297090584803e-4),
+    constants(
+        0.0007517590361426654, -0.00248915227685511, 0.006315686394357246, -0.0010860141120075599
+    ),
+    constants(
+        -0.0004930676438842754, 0.001281184298687145, -0.0010262466524468428, 0.000898978972609303
+    ),
+    constants(
+        8.490109861168817e-5, -1.8830860264089627e-4, 2.0322407913769347e-4, -2.029568630262512e-4
+    ),
+    constants(
+        -2.8140020539189403e-5, 1.300155997213228e-4, -2.3802098583215305e-4, 1.721297090584803e-4
+    ),
 )
 _FLAT = 1e-12
 
 
-def polynomial(coefficients: Sequence[float], x: FloatArray) -> FloatArray:
+def polynomial(coefficients: Sequence[FloatArray], x: FloatArray) -> FloatArray:
     """Horner's rule, ascending coefficients, without temporaries."""
     total = x * coefficients[-1]
     for coefficient in coefficients[-2:0:-1]:

@@ -14,7 +14,7 @@ from math import pi, sqrt
 import numpy as np
 from scipy.special import erfcx
 
-from glmtrader.quant._arrays import BoolArray, FloatArray
+from glmtrader.quant._arrays import BoolArray, FloatArray, constants
 
 SQRT_HALF = sqrt(0.5)
 SQRT_TWO_OVER_PI = sqrt(2.0 / pi)
@@ -23,7 +23,8 @@ _S_SMALL = 0.3
 _A_SMALL = 2.0
 """t|h| = a/2 below 1: beyond, rounding in the recurrence costs more than the difference does."""
 
-_ORDERS = (1, 3, 5, 7, 9, 11)
+_TERMS = 12
+_SHARES = constants(*(1.0 / (order + 2) for order in range(_TERMS)))
 
 
 def is_small(s: FloatArray, a: FloatArray) -> BoolArray:
@@ -54,59 +55,32 @@ def scaled_difference(h: FloatArray, t: FloatArray, small: BoolArray) -> FloatAr
 
 
 def _direct(h: FloatArray, t: FloatArray) -> FloatArray:
-    return direct_with_upper(h, t)[0]
-
-
-def direct_with_upper(h: FloatArray, t: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """D(h, t) by two erfcx, and G(h + t)."""
     upper = erfcx((h + t) * -SQRT_HALF)
-    lower = erfcx((h - t) * -SQRT_HALF)
-    return np.subtract(upper, lower, out=lower), upper
+    upper -= erfcx((h - t) * -SQRT_HALF)
+    return upper
 
 
 def _series(h: FloatArray, t: FloatArray) -> FloatArray:
     """Odd Taylor terms of G about h, doubled.
 
-    G' = sqrt(2/pi) + h G and G(n+2) = (n+1) G(n) + h G(n+1). The thirteenth derivative's term is
-    below 1e-15 of the first in the domain.
+    G' = sqrt(2/pi) + h G and G(n+2) = (n+1) G(n) + h G(n+1), so the terms a(n) = G(n) t^n / n!
+    obey a(n+2) = (t^2 a(n) + h t a(n+1)) / (n+2). The one of the thirteenth derivative, the last,
+    is below 1e-15 of the first in the domain.
     """
     even = erfcx(h * -SQRT_HALF)
     odd = h * even
     odd += SQRT_TWO_OVER_PI
-    t_squared = t * t
-    power = t + t
-    total = power * odd
-    for order in _ORDERS:
-        even *= order
-        even += h * odd
-        odd *= order + 1
-        odd += h * even
-        power *= t_squared
-        power *= 1.0 / ((order + 1) * (order + 2))
-        total += power * odd
+    odd *= t
+    first, second = t * t, h * t
+    total = odd.copy()
+    work = np.empty_like(odd)
+    for order in range(0, _TERMS, 2):
+        even *= first
+        even += np.multiply(second, odd, out=work)
+        even *= _SHARES[order]
+        odd *= first
+        odd += np.multiply(second, even, out=work)
+        odd *= _SHARES[order + 1]
+        total += odd
+    total += total
     return total
-
-
-def series_with_upper(h: FloatArray, t: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """D(h, t) by series, and G(h + t) from its odd and even terms."""
-    even = erfcx(h * -SQRT_HALF)
-    odd = h * even
-    odd += SQRT_TWO_OVER_PI
-    t_squared = t * t
-    power = t + t
-    difference = power * odd
-    upper = even.copy()
-    even_power = np.ones_like(t)
-    for order in _ORDERS:
-        even *= order
-        even += h * odd
-        odd *= order + 1
-        odd += h * even
-        power *= t_squared
-        power *= 1.0 / ((order + 1) * (order + 2))
-        even_power *= t_squared
-        even_power *= 1.0 / (order * (order + 1))
-        difference += power * odd
-        upper += even_power * even
-    upper += 0.5 * difference
-    return difference, upper

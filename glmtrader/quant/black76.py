@@ -20,9 +20,9 @@ from glmtrader.quant._arrays import BoolArray, FloatArray, blocks, flat_rows, sh
 from glmtrader.quant._black76_kernel import (
     intrinsic,
     premium,
-    premium_and_weight,
     sensitivities,
     setup,
+    tails,
 )
 from glmtrader.quant.implied_vol import implied_vol
 from glmtrader.quant.invalid import InvalidReason, invalid_input_reason, invalid_reason
@@ -100,7 +100,11 @@ def greeks(
 def price_and_greeks(
     forward: ArrayLike, strike: ArrayLike, years: ArrayLike, sigma: ArrayLike, is_call: ArrayLike
 ) -> tuple[FloatArray, Greeks]:
-    """``price`` and ``greeks`` in one pass, at little more than the cost of the price."""
+    """Price and greeks in one pass, at little more than the cost of the price alone.
+
+    This price is exact to 1e-15 of the forward, not relative to itself as that of ``price``; the
+    greeks other than rho are exact relative to themselves.
+    """
     shape, (f, k, t, v), call = flat_rows(forward, strike, years, sigma, flags=is_call)
     out = np.empty((8, len(f)))
     with np.errstate(all="ignore"):
@@ -148,12 +152,16 @@ def _fill(
 ) -> None:
     """One block of ``price_and_greeks`` into rows price, then the fields of ``Greeks``."""
     common = setup(forward, strike, years, sigma)
-    value, weight = premium_and_weight(common)
+    upper, lower = tails(common)
     out[1], out[2], out[3], out[4], out[6], out[7] = sensitivities(
-        common, forward, call, value, weight
+        common, forward, call, np.where(common.above, lower, upper)
     )
+    value = out[0]
+    upper *= common.low
+    lower *= common.low + common.gap
+    np.subtract(upper, lower, out=value)
+    np.maximum(value, 0.0, out=value)
     value += intrinsic(common, call)
-    out[0] = value
     np.multiply(value, years, out=out[5])
     np.negative(out[5], out=out[5])
     invalid = _invalid(forward, strike, years, sigma)

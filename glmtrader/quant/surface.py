@@ -7,6 +7,7 @@ quotes: rows are refused and counted, results may be ``Unavailable``. NumPy alon
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -15,9 +16,14 @@ from numpy.typing import ArrayLike
 from glmtrader.quant._arrays import FloatArray, IntArray
 from glmtrader.quant._slice import LegTable, VolSlice
 from glmtrader.quant._surface_fit import build_slices
-from glmtrader.quant.black76 import implied_vol
 from glmtrader.quant.chain_quotes import ChainQuotes, QuoteRefusal
 from glmtrader.quant.model_free import ModelFreeVariance, model_free_variance
+from glmtrader.quant.packages import (
+    StraddleQuote,
+    StrangleQuote,
+    straddle_quote,
+    strangle_quote,
+)
 from glmtrader.quant.smile import RiskReversal, risk_reversal, strike_of_delta
 from glmtrader.quant.trading_clock import (
     BTC_CLOCK,
@@ -29,12 +35,14 @@ from glmtrader.quant.unavailable import Unavailable, UnavailableReason
 
 __all__ = [
     "ChainQuotes",
+    "HorizonVariance",
     "HorizonVol",
     "LegTable",
     "ModelFreeVariance",
     "QuoteRefusal",
     "RiskReversal",
     "StraddleQuote",
+    "StrangleQuote",
     "TermStructure",
     "Unavailable",
     "UnavailableReason",
@@ -55,6 +63,15 @@ class HorizonVol(NamedTuple):
     """True outside the quoted expiries."""
 
 
+class HorizonVariance(NamedTuple):
+    """Variance per calendar year from now to an instant."""
+
+    variance: float
+    years: float
+    extrapolated: bool
+    """True outside the quoted expiries."""
+
+
 class VolPoint(NamedTuple):
     """Volatility at one strike of one expiry."""
 
@@ -63,20 +80,6 @@ class VolPoint(NamedTuple):
     ask_vol: float
     extrapolated: bool
     """True beyond the quoted strikes, where the last quoted volatility is kept."""
-
-
-class StraddleQuote(NamedTuple):
-    """The quoted straddle at one strike: volatilities whose Black-76 price is the legs' sum."""
-
-    expiry_ns: int
-    strike: float
-    years: float
-    forward: float
-    bid_vol: float
-    mid_vol: float
-    ask_vol: float
-    bid_usd: float
-    ask_usd: float
 
 
 class TermStructure(NamedTuple):
@@ -125,17 +128,11 @@ class VolSurfaceFit:
         """
         if not self.slices:
             return Unavailable(UnavailableReason.NO_SLICES, "no expiry could be fitted")
-        if end_ns <= self.now_ns:
-            return Unavailable(
-                UnavailableReason.HORIZON_PASSED, f"{end_ns} is not after {self.now_ns}"
-            )
         term = self.term_structure()
-        total = interpolate_total_variance(
-            self.clock, self.now_ns, term.expiry_ns, term.atm_vol**2 * term.years, end_ns
-        )
-        years = float(calendar_years(self.now_ns, end_ns))
-        inside = bool(term.expiry_ns[0] <= end_ns <= term.expiry_ns[-1])
-        return HorizonVol(float(np.sqrt(total / years)), years, extrapolated=not inside)
+        found = self._at_horizon(end_ns, term.expiry_ns, term.atm_vol**2 * term.years)
+        if isinstance(found, Unavailable):
+            return found
+        return HorizonVol(sqrt(found.variance), found.years, found.extrapolated)
 
     def vol_at(self, expiry_ns: int, strike: float) -> VolPoint | Unavailable:
         """Volatility of a listed expiry at any strike."""
@@ -178,7 +175,19 @@ class VolSurfaceFit:
         fitted = self.slice_at(expiry_ns)
         if isinstance(fitted, Unavailable):
             return fitted
-        return _straddle(fitted, strike)
+        return straddle_quote(fitted, strike)
+
+    def strangle_quote(
+        self, expiry_ns: int, put_strike: float, call_strike: float
+    ) -> StrangleQuote | Unavailable:
+        """The strangle of a put and a call at listed strikes, both quoted on both sides.
+
+        The volatility is the one at which both legs together are worth the sum of their quotes.
+        """
+        fitted = self.slice_at(expiry_ns)
+        if isinstance(fitted, Unavailable):
+            return fitted
+        return strangle_quote(fitted, put_strike, call_strike)
 
     def skew(self, expiry_ns: int, delta: float = 0.25) -> RiskReversal | Unavailable:
         """Risk reversal and butterfly at the given absolute forward delta."""
@@ -206,6 +215,31 @@ class VolSurfaceFit:
         fitted = self.slice_at(expiry_ns)
         return fitted if isinstance(fitted, Unavailable) else model_free_variance(fitted)
 
+    def model_free_variance_at(self, end_ns: int) -> HorizonVariance | Unavailable:
+        """Model-free variance from now to the instant ``end_ns``, per calendar year.
+
+        Interpolated like ``atm_vol_at``, over the expiries that have one.
+        """
+        found = [(fitted, model_free_variance(fitted)) for fitted in self.slices]
+        known = [(f, m) for f, m in found if not isinstance(m, Unavailable)]
+        if not known:
+            return Unavailable(UnavailableReason.NO_SLICES, "no expiry has a model-free variance")
+        expiries = np.array([fitted.expiry_ns for fitted, _ in known], dtype=np.int64)
+        totals = np.array([measured.variance * fitted.years for fitted, measured in known])
+        return self._at_horizon(end_ns, expiries, totals)
+
+    def _at_horizon(
+        self, end_ns: int, expiry_ns: IntArray, totals: FloatArray
+    ) -> HorizonVariance | Unavailable:
+        if end_ns <= self.now_ns:
+            return Unavailable(
+                UnavailableReason.HORIZON_PASSED, f"{end_ns} is not after {self.now_ns}"
+            )
+        total = interpolate_total_variance(self.clock, self.now_ns, expiry_ns, totals, end_ns)
+        years = float(calendar_years(self.now_ns, end_ns))
+        inside = bool(expiry_ns[0] <= end_ns <= expiry_ns[-1])
+        return HorizonVariance(float(total) / years, years, extrapolated=not inside)
+
 
 def fit_surface(quotes: ChainQuotes, clock: TradingClock = BTC_CLOCK) -> VolSurfaceFit:
     """Fit every expiry of a snapshot; never raises for bad quotes.
@@ -216,31 +250,3 @@ def fit_surface(quotes: ChainQuotes, clock: TradingClock = BTC_CLOCK) -> VolSurf
     """
     slices, unavailable, refusals = build_slices(quotes, clock)
     return VolSurfaceFit(quotes.now_ns, clock, slices, unavailable, refusals)
-
-
-def _straddle(fitted: VolSlice, strike: float | None) -> StraddleQuote | Unavailable:
-    legs, forward = fitted.legs, fitted.forward
-    wanted = forward if strike is None else strike
-    row = int(np.argmin(np.abs(legs.strikes - wanted)))
-    listed = float(legs.strikes[row])
-    if strike is not None and listed != strike:
-        return Unavailable(UnavailableReason.STRIKE_NOT_LISTED, f"nearest to {strike} is {listed}")
-    bid = float(legs.call_bid[row] + legs.put_bid[row])
-    ask = float(legs.call_ask[row] + legs.put_ask[row])
-    if np.isnan(bid + ask):
-        return Unavailable(UnavailableReason.LEG_NOT_QUOTED, f"a leg at {listed} lacks a side")
-    outside = (np.array([bid, 0.5 * (bid + ask), ask]) - abs(forward - listed)) * 0.5
-    vols = implied_vol(outside, forward, listed, fitted.years, listed >= forward)
-    if np.isnan(vols).any():
-        return Unavailable(UnavailableReason.NOT_INVERTIBLE, f"straddle {bid}/{ask} at {listed}")
-    return StraddleQuote(
-        expiry_ns=fitted.expiry_ns,
-        strike=listed,
-        years=fitted.years,
-        forward=forward,
-        bid_vol=float(vols[0]),
-        mid_vol=float(vols[1]),
-        ask_vol=float(vols[2]),
-        bid_usd=bid,
-        ask_usd=ask,
-    )

@@ -80,12 +80,12 @@ def reference_implied_vol(
         low, high = mpf("1e-6"), mpf(1)
         while exact_price(forward, strike, years, high, is_call=is_call) < target:
             high *= 2
-        for _ in range(40):
+        for _ in range(22):
             middle = sqrt(low * high)
             below = exact_price(forward, strike, years, middle, is_call=is_call) < target
             low, high = (middle, high) if below else (low, middle)
         sigma = (low + high) / 2
-        for _ in range(8):
+        for _ in range(5):
             value = exact_price(forward, strike, years, sigma, is_call=is_call)
             d1 = log(f / k) / (sigma * sqrt(t)) + sigma * sqrt(t) / 2
             vega = f * density(d1) * sqrt(t)

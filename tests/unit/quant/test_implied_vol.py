@@ -27,13 +27,13 @@ def hard_grid(rows: int, seed: int) -> tuple[np.ndarray, ...]:
 
 def test_agrees_with_the_reference_to_rounding() -> None:
     """Relative error below 1e-14 against the exact volatility of the double price."""
-    strike, years, sigma, call = hard_grid(150, seed=5)
+    strike, years, sigma, call = hard_grid(130, seed=5)
     quoted, exact = np.empty(len(strike)), np.empty(len(strike))
     for row, (k, t, v, c) in enumerate(zip(strike, years, sigma, call, strict=True)):
         quoted[row] = reference_price(FORWARD, k, t, v, is_call=bool(c))
         exact[row] = reference_implied_vol(quoted[row], FORWARD, k, t, is_call=bool(c))
     found = black76.implied_vol(quoted, FORWARD, strike, years, call)
-    assert len(found) > 100
+    assert len(found) > 80
     assert np.max(np.abs(found / exact - 1.0)) < 1e-14
 
 
@@ -43,7 +43,7 @@ def test_inverts_the_price_on_a_million_random_options() -> None:
     value = black76.price(FORWARD, strike, years, sigma, call)
     found = black76.implied_vol(value, FORWARD, strike, years, call)
     vega = black76.greeks(FORWARD, strike, years, sigma, call).vega
-    attainable = 1e-14 + 5e-12 * value / (vega * sigma)
+    attainable = 1e-14 + 1e-12 * value / (vega * sigma)
     assert np.count_nonzero(~(np.abs(found / sigma - 1.0) < attainable)) == 0
 
 

@@ -245,3 +245,37 @@ def test_model_free_variance_does_not_rest_on_what_is_not_quoted() -> None:
     """With strikes over half a deviation only, most of the integral would be assumed."""
     fit = fit_surface(chain(flat(0.5), deviations=0.5))
     assert reason(fit.model_free_variance(WEEK)) is UnavailableReason.BEYOND_QUOTES
+
+
+def test_model_free_variance_at_a_horizon_is_interpolated_like_volatility() -> None:
+    """With one flat smile it is that variance at every expiry, and the past has none."""
+    quotes = chain(flat(0.5), days=(4.0, 7.0), strikes_per_expiry=121)
+    fit = fit_surface(quotes)
+    at_expiry = available(fit.model_free_variance_at(WEEK))
+    assert at_expiry.variance == pytest.approx(available(fit.model_free_variance(WEEK)).variance)
+    ratio = available(fit.model_free_variance_at(expiry_after(5.5))).variance / 0.25
+    expected = available(fit.atm_vol_at(expiry_after(5.5))).vol ** 2 / 0.25
+    assert ratio == pytest.approx(expected, rel=0.01)
+    assert reason(fit.model_free_variance_at(NOW_NS)) is UnavailableReason.HORIZON_PASSED
+
+
+def test_strangle_volatility_prices_the_sum_of_its_legs() -> None:
+    """One volatility between those of the legs gives the sum of their bids (mids, asks)."""
+    fit = fit_surface(chain(skewed))
+    put, call = fit.slices[0].legs.strikes[[12, 28]]
+    quote = available(fit.strangle_quote(WEEK, put, call))
+    for vol, usd in ((quote.bid_vol, quote.bid_usd), (quote.ask_vol, quote.ask_usd)):
+        legs = black76.price(quote.forward, [put, call], quote.years, vol, [False, True])
+        assert legs.sum() == pytest.approx(usd, rel=1e-11)
+    wings = [available(fit.vol_at(WEEK, strike)).mid_vol for strike in (put, call)]
+    assert min(wings) < quote.mid_vol < max(wings)
+
+
+def test_strangle_needs_listed_strikes_and_quoted_legs() -> None:
+    """A strike that is not listed or a leg without a side makes it unavailable."""
+    quotes = chain(flat(0.5))
+    put, call = np.unique(quotes.strike)[[12, 28]]
+    gone = (quotes.strike == call) & quotes.is_call
+    fit = fit_surface(with_rows(quotes, gone, ask=np.nan))
+    assert reason(fit.strangle_quote(WEEK, put, call)) is UnavailableReason.LEG_NOT_QUOTED
+    assert reason(fit.strangle_quote(WEEK, put, 1.0)) is UnavailableReason.STRIKE_NOT_LISTED
