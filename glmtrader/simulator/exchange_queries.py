@@ -173,6 +173,14 @@ class ExchangeQueries:
         """Everything listed now."""
         return self._listing.listed()
 
+    def perpetuals(self) -> tuple[Instrument, ...]:
+        """The perpetuals among them, those held past their listing included."""
+        return self._listing.perpetuals()
+
+    def is_listed(self, instrument_id: InstrumentId) -> bool:
+        """Whether an instrument is listed now."""
+        return self._listing.is_listed(instrument_id)
+
     def instrument(self, instrument_id: InstrumentId) -> Instrument:
         """One instrument, listed or still held.
 
