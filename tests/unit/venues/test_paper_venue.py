@@ -12,6 +12,12 @@ import pytest
 from glmtrader.domain.event import Event
 from glmtrader.domain.ids import AccountId, ClientOrderId, InstrumentId, IntentId, StrategyId
 from glmtrader.domain.instruments import DAY_NS, HOUR_NS, SECOND_NS
+from glmtrader.domain.ledger import (
+    Ledger,
+    apply_fill,
+    apply_funding,
+    apply_session_settlement,
+)
 from glmtrader.domain.market_events import Candle, ChainSnapshot, InstrumentsListed, MarketTick
 from glmtrader.domain.order_events import (
     Fill,
@@ -302,6 +308,16 @@ def test_a_lost_connection_cancels_orders_silently_and_tells_what_is_unknown(
     ]
 
 
+def test_a_fill_whose_message_was_lost_is_in_the_report(desk: Desk) -> None:
+    """The exchange traded; the connection broke before it could say so."""
+    desk.send()
+    desk.run(0.008)
+    desk.venue.disconnect(1)
+    desk.run(2)
+    assert desk.seen(Fill) == []
+    assert [item.quantity for item in desk.report().fills] == [D(1000)]
+
+
 def test_maintenance_silences_market_data_and_refuses_orders(desk: Desk) -> None:
     """Platform states are told as they change."""
     desk.venue.set_platform(PlatformState.MAINTENANCE, "upgrade")
@@ -418,6 +434,41 @@ def test_the_same_seed_publishes_the_same_events() -> None:
         return b"\n".join(encoder.encode(event) for event in desk.events)
 
     assert play() == play()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_the_wire_does_stream_and_report_together_are_the_truth(seed: int) -> None:
+    """Lost, late, doubled and overtaking messages leave a ledger equal to the exchange."""
+    desk = Desk()
+    desk.venue.start()
+    instruments = {item.instrument_id: item for item in desk.seen(InstrumentsListed)[0].listed}
+    rng = np.random.default_rng(seed)
+    for _ in range(60):
+        fault = rng.choice(["submits_lost", "acks_dropped", "fills_duplicated", "fills_held", ""])
+        if fault:
+            setattr(desk.venue.faults, str(fault), 1)
+        desk.market.move(100_000 + float(rng.integers(-50, 50)), funding_rate_8h=0.001)
+        side = Side.BUY if rng.random() < 0.5 else Side.SELL
+        desk.send(side=side, price=D(100_000 + int(rng.integers(-60, 60))))
+        if rng.random() < 0.2:
+            desk.run(0.008)
+            desk.venue.disconnect(float(rng.integers(1, 5)))
+            desk.run(6)
+        desk.run(float(rng.integers(1, 120)))
+    report = desk.report()
+    ledger = Ledger(account_id=AccountId("paper"), balances={"BTC": D(5)})
+    told = (*desk.events, *report.fills, *report.cashflows)
+    booked = [event for event in told if isinstance(event, Fill | FundingPaid | SessionSettled)]
+    for event in sorted(booked, key=lambda event: event.cursor):
+        if isinstance(event, Fill):
+            ledger, _ = apply_fill(ledger, event, instruments[event.instrument_id])
+        elif isinstance(event, FundingPaid):
+            ledger, _ = apply_funding(ledger, event)
+        else:
+            traded = instruments[event.instrument_id]
+            ledger, _ = apply_session_settlement(ledger, event, traded)
+    assert ledger.position(PERPETUAL).quantity == report.positions.get(PERPETUAL, D(0))
+    assert ledger.balance("BTC") == report.balances[0].cash
 
 
 @pytest.mark.asyncio
