@@ -48,8 +48,8 @@ from glmtrader.simulator.order_checks import (
 )
 from glmtrader.simulator.refusals import ExchangeRefusedError
 
-BOUNDARIES_MAX = 24 * 400
-"""Boundaries in one `advance`: more than a year of hours is a mistake of the caller."""
+BOUNDARIES_MAX = 24 * 366 * 10
+"""Boundaries in one `advance`: more than ten years of hours is a mistake of the caller."""
 
 
 class SimulatedExchange(ExchangeQueries):
@@ -97,7 +97,7 @@ class SimulatedExchange(ExchangeQueries):
         self._move(now_ns)
         self._deliver(now_ns)
         self._relist()
-        self._desk.cross_resting(now_ns)
+        self._cross()
         return self._happened()
 
     # --- requests -------------------------------------------------------------------------------
@@ -234,6 +234,7 @@ class SimulatedExchange(ExchangeQueries):
         self._platform_reason = reason
         changed = PlatformChanged(ts_ns=now_ns, state=state, reason=reason)
         self._desk.events.append(changed)
+        self._cross()
         return self._happened()
 
     def halt_book(
@@ -248,7 +249,7 @@ class SimulatedExchange(ExchangeQueries):
             BookStateChanged(ts_ns=now_ns, instrument_id=instrument_id, halted=halted)
         )
         if not halted:
-            self._desk.cross_resting(now_ns)
+            self._cross()
         return self._happened()
 
     # --- persistence ----------------------------------------------------------------------------
@@ -310,6 +311,11 @@ class SimulatedExchange(ExchangeQueries):
         events, self._desk.events = self._desk.events, []
         return events
 
+    def _cross(self) -> None:
+        """Let the crowd meet resting orders, unless trading is paused."""
+        if self._platform is PlatformState.OPEN and self._now_ns >= self._settling_until_ns:
+            self._desk.cross_resting(self._now_ns)
+
     def _boundaries(self, until_ns: int) -> list[int]:
         """Moments up to `until_ns` at which something is booked, ascending."""
         step_ns = self._config.funding_booking_ns
@@ -352,11 +358,11 @@ class SimulatedExchange(ExchangeQueries):
             # Resting orders need the instruments no longer: they are cancelled by name.
             self._desk.close_books([item.instrument_id for item in options], now_ns)
             events = self._desk.events
-            events.append(
-                ExpiryDelivered(
-                    ts_ns=now_ns, underlying=underlying, expiry_ns=expiry_ns, price_usd=price
-                )
+            delivered = ExpiryDelivered(
+                ts_ns=now_ns, underlying=underlying, expiry_ns=expiry_ns, price_usd=price
             )
+            self._deliveries.append(delivered)
+            events.append(delivered)
             events.extend(self._keeper.deliver(options, price, now_ns))
             if gone:
                 events.append(InstrumentsChanged(ts_ns=now_ns, listed=(), delisted=gone))

@@ -3,6 +3,7 @@
 Nothing here changes anything. `SimulatedExchange` adds the requests and time.
 """
 
+from collections import deque
 from decimal import Decimal
 
 from glmtrader.domain.ids import InstrumentId
@@ -16,7 +17,10 @@ from glmtrader.simulator.exchange_types import (
     AccountTrade,
     BookView,
     ExchangeOrder,
+    ExpiryDelivered,
+    OrderState,
     PositionView,
+    PublicTrade,
     TickerView,
     Transaction,
 )
@@ -25,6 +29,9 @@ from glmtrader.simulator.listing import Listing
 from glmtrader.simulator.market_model import CandleColumns, MarketModel, OptionChain
 from glmtrader.simulator.order_desk import OrderDesk
 from glmtrader.simulator.refusals import ExchangeRefusedError
+
+DELIVERIES_MAX = 200
+"""Delivery prices kept."""
 
 
 class ExchangeQueries:
@@ -35,6 +42,7 @@ class ExchangeQueries:
     def _build(self, model: MarketModel, config: ExchangeConfig) -> None:
         self._model = model
         self._config = config
+        self._deliveries: deque[ExpiryDelivered] = deque(maxlen=DELIVERIES_MAX)
         self._listing = Listing()
         self._crowd = Crowd(model, quote_age_ns_max=config.option_quote_age_ns_max)
         self._keeper = Bookkeeper(config.fees, history_max=config.history_max)
@@ -93,6 +101,16 @@ class ExchangeQueries:
             for order in self._desk.orders.values()
             if order.account == account and order.label == label
         ]
+
+    def closed_orders(self, account: str, count: int) -> list[ExchangeOrder]:
+        """The latest filled and cancelled orders of an account, newest first."""
+        self._keeper.account(account)
+        closed = [
+            order
+            for order in self._desk.orders.values()
+            if order.account == account and order.state is not OrderState.OPEN
+        ]
+        return sorted(closed, key=lambda order: order.updated_ns, reverse=True)[:count]
 
     def account_names(self) -> tuple[str, ...]:
         """All accounts."""
@@ -155,6 +173,14 @@ class ExchangeQueries:
         """Everything listed now."""
         return self._listing.listed()
 
+    def perpetuals(self) -> tuple[Instrument, ...]:
+        """The perpetuals among them, those held past their listing included."""
+        return self._listing.perpetuals()
+
+    def is_listed(self, instrument_id: InstrumentId) -> bool:
+        """Whether an instrument is listed now."""
+        return self._listing.is_listed(instrument_id)
+
     def instrument(self, instrument_id: InstrumentId) -> Instrument:
         """One instrument, listed or still held.
 
@@ -176,6 +202,16 @@ class ExchangeQueries:
     ) -> CandleColumns:
         """Completed bars of an underlying before `until_ns`."""
         return self._model.candles(underlying, interval_ns, until_ns, count)
+
+    def public_trades(self, instrument_id: InstrumentId, count: int) -> list[PublicTrade]:
+        """The latest executions of an instrument, newest first; none from before a restart."""
+        recent = self._desk.recent_trades
+        found = [trade for trade in reversed(recent) if trade.instrument_id == instrument_id]
+        return found[:count]
+
+    def deliveries(self, underlying: str) -> list[ExpiryDelivered]:
+        """Delivery prices of this run, oldest first."""
+        return [item for item in self._deliveries if item.underlying == underlying]
 
     def order_book(self, instrument_id: InstrumentId, depth: int) -> BookView:
         """The best levels of both sides."""

@@ -16,6 +16,8 @@ class Listing:
         self._source: tuple[Instrument, ...] = ()
         self._listed: dict[InstrumentId, Instrument] = {}
         self._known: dict[InstrumentId, Instrument] = {}
+        self._perpetuals: tuple[Instrument, ...] = ()
+        self._next_expiry_ns: int | None = None
 
     def update(self, instruments: tuple[Instrument, ...], now_ns: int) -> InstrumentsChanged | None:
         """Take the model's list; None when nothing came or went."""
@@ -31,6 +33,7 @@ class Listing:
         delisted = tuple(name for name in self._listed if name not in fresh)
         self._listed = fresh
         self._known.update(fresh)
+        self._index()
         if not listed and not delisted:
             return None
         return InstrumentsChanged(ts_ns=now_ns, listed=listed, delisted=delisted)
@@ -40,6 +43,7 @@ class Listing:
         for item in instruments:
             self._known[item.instrument_id] = item
         self._listed = {name: self._known[name] for name in listed}
+        self._index()
 
     def forget(self, options: Iterable[Instrument]) -> tuple[InstrumentId, ...]:
         """Drop delivered options for good; returns those that were still listed."""
@@ -49,6 +53,7 @@ class Listing:
             self.halted.discard(item.instrument_id)
             if self._listed.pop(item.instrument_id, None) is not None:
                 gone.append(item.instrument_id)
+        self._index()
         return tuple(gone)
 
     def prune(self, keep: set[InstrumentId]) -> None:
@@ -56,6 +61,8 @@ class Listing:
         self._known = {
             name: item for name, item in self._known.items() if name in self._listed or name in keep
         }
+        self.halted.intersection_update(self._known)
+        self._index()
 
     def get(self, instrument_id: InstrumentId) -> Instrument:
         """A known instrument.
@@ -91,14 +98,27 @@ class Listing:
         """Everything listed or remembered."""
         return tuple(self._known.values())
 
-    def perpetuals(self) -> list[Instrument]:
+    def is_listed(self, instrument_id: InstrumentId) -> bool:
+        """Whether it is listed now."""
+        return instrument_id in self._listed
+
+    def perpetuals(self) -> tuple[Instrument, ...]:
         """Every known perpetual."""
-        return [item for item in self._known.values() if item.is_perpetual]
+        return self._perpetuals
 
     def expiries(self, until_ns: int) -> dict[tuple[int, str], list[Instrument]]:
         """Known options that expire by `until_ns`, by expiry and underlying, ascending."""
         found: dict[tuple[int, str], list[Instrument]] = {}
+        if self._next_expiry_ns is None or self._next_expiry_ns > until_ns:
+            return found
         for item in self._known.values():
             if item.expiry_ns is not None and item.expiry_ns <= until_ns:
                 found.setdefault((item.expiry_ns, item.underlying), []).append(item)
         return dict(sorted(found.items()))
+
+    def _index(self) -> None:
+        """Note what every step asks for; to be called after each change of what is known."""
+        known = self._known.values()
+        self._perpetuals = tuple(item for item in known if item.is_perpetual)
+        expiries = (item.expiry_ns for item in known if item.expiry_ns is not None)
+        self._next_expiry_ns = min(expiries, default=None)

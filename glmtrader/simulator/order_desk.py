@@ -4,6 +4,7 @@ The desk owns the books and the orders. What an execution does to money is the b
 an order may enter is `order_checks`'.
 """
 
+from collections import deque
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -28,6 +29,9 @@ from glmtrader.simulator.exchange_types import (
 from glmtrader.simulator.listing import Listing
 from glmtrader.simulator.matching import Execution, InstrumentBook, RestingOrder
 
+RECENT_TRADES_MAX = 2_000
+"""Public trades kept for whoever asks."""
+
 
 class OrderDesk:
     """Books and orders of all instruments.
@@ -48,6 +52,7 @@ class OrderDesk:
         self._open: dict[str, dict[str, None]] = {}
         self._closed: dict[str, None] = {}
         self.events: list[ExchangeEvent] = []
+        self.recent_trades: deque[PublicTrade] = deque(maxlen=RECENT_TRADES_MAX)
         self.priority = 0
         self.order_numbers: dict[str, int] = {}
         self.trade_numbers: dict[str, int] = {}
@@ -214,7 +219,7 @@ class OrderDesk:
         seq = self.trade_seqs.get(instrument.instrument_id, 0) + 1
         self.trade_seqs[instrument.instrument_id] = seq
         self.last_prices[instrument.instrument_id] = execution.price
-        return PublicTrade(
+        public = PublicTrade(
             trade_id=f"{underlying}-{number}",
             trade_seq=seq,
             ts_ns=now_ns,
@@ -225,6 +230,8 @@ class OrderDesk:
             mark_price=self._crowd.mark(instrument),
             index_usd=self._crowd.index_usd(underlying),
         )
+        self.recent_trades.append(public)
+        return public
 
     def _fill(
         self, order_id: str, public: PublicTrade, instrument: Instrument, *, is_maker: bool

@@ -362,7 +362,7 @@ class PaperVenue:
                 self._send(cashflow, 0)
             case InstrumentsChanged():
                 self._publish_instruments(event)
-            case PlatformChanged():
+            case PlatformChanged() if self._link.connected:
                 self._publish_status(PLATFORM_STATUS[event.state], event.reason)
             case _:
                 pass

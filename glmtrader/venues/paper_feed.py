@@ -55,11 +55,11 @@ class PaperFeed:
                 self._publish(chain)
 
     def _publish_ticks(self, now_ns: int, watched: Sequence[InstrumentId]) -> None:
-        listed = {item.instrument_id: item for item in self._exchange.instruments()}
-        wanted = dict.fromkeys(name for name, item in listed.items() if item.is_perpetual)
-        wanted.update(dict.fromkeys(name for name in watched if name in listed))
+        perpetuals = (item.instrument_id for item in self._exchange.perpetuals())
+        wanted = dict.fromkeys((*perpetuals, *watched))
         for instrument_id in wanted:
-            self._publish(market_tick(self._exchange.ticker(instrument_id), ts_init=now_ns))
+            if self._exchange.is_listed(instrument_id):
+                self._publish(market_tick(self._exchange.ticker(instrument_id), ts_init=now_ns))
 
     def _publish_candles(self, now_ns: int) -> None:
         close_ns = now_ns // CANDLE_NS * CANDLE_NS

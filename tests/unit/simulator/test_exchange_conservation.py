@@ -54,7 +54,7 @@ ORDER = st.tuples(
     st.integers(1, 20),
     st.integers(-6, 6),
     st.sampled_from(TimeInForce),
-    st.booleans(),
+    st.sampled_from((False, False, False, True)),
 )
 MOVE = st.tuples(st.just("move"), st.integers(90_000, 110_000), st.integers(-9, 9))
 CANCEL = st.tuples(st.just("cancel"), st.sampled_from(ACCOUNTS))

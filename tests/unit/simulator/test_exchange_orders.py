@@ -10,6 +10,7 @@ from glmtrader.domain.ids import InstrumentId
 from glmtrader.domain.instruments import DAY_NS, HOUR_NS, SECOND_NS
 from glmtrader.domain.orders import OrderType, Side, TimeInForce
 from glmtrader.errors import ConfigurationError
+from glmtrader.simulator.contracts import linear_perpetual
 from glmtrader.simulator.exchange import SimulatedExchange
 from glmtrader.simulator.exchange_config import AccountConfig, ExchangeConfig
 from glmtrader.simulator.exchange_types import (
@@ -287,6 +288,46 @@ def test_a_halted_book_takes_and_fills_nothing_until_it_opens(world: World) -> N
     assert not any(isinstance(event, TradeExecuted) for event in world.step())
     events = world.exchange.halt_book(PERPETUAL, halted=False, now_ns=world.now_ns)
     assert any(isinstance(event, TradeExecuted) for event in events)
+
+
+def test_nothing_fills_while_the_platform_is_locked(world: World) -> None:
+    """A lock pauses trading; what the crowd reached meanwhile fills when it opens."""
+    world.exchange.submit(world.order(price=D(99_500)), world.now_ns)
+    world.exchange.set_platform(PlatformState.LOCKED, "audit", world.now_ns)
+    world.market.move(99_000)
+    assert not any(isinstance(event, TradeExecuted) for event in world.step())
+    events = world.exchange.set_platform(PlatformState.OPEN, "done", world.now_ns)
+    assert any(isinstance(event, TradeExecuted) for event in events)
+
+
+def test_history_is_there_for_who_asks(world: World) -> None:
+    """Own closed orders, own trades by number, and everybody's executions."""
+    first = world.exchange.submit(world.order(price=D(100_100)), world.now_ns)
+    second = world.exchange.submit(world.order(price=D(100_100)), world.now_ns)
+    closed = world.exchange.closed_orders("alice", 10)
+    assert {item.order_id for item in closed} == {first.order.order_id, second.order.order_id}
+    later = world.exchange.trades("alice", instrument_id=PERPETUAL, since_trade_seq=2)
+    assert later == list(second.trades)
+    public = world.exchange.public_trades(PERPETUAL, 1)
+    assert [item.trade_id for item in public] == [second.trades[0].trade_id]
+    assert world.exchange.ticker(PERPETUAL).last_price == D("100000.5")
+
+
+def test_a_linear_perpetual_pays_in_dollars(world: World) -> None:
+    """0.5 coin from 100,000.5 to 101,999.5 pay 999.5 USD, less 0.05 % of each side."""
+    perpetual = linear_perpetual("deribit", "BTC", D("0.5"))
+    market = ScriptedMarket(perpetual, (), index_usd=100_000.0, start_ns=START_NS)
+    account = AccountConfig(name="usd", api_key="k", api_secret="s", balances={"USD": D(9_000)})
+    exchange = SimulatedExchange(market, ExchangeConfig(accounts=(account,)), START_NS)
+    name = perpetual.instrument_id
+    buy = world.order("usd", instrument_id=name, amount=D("0.5"), price=D(100_100))
+    exchange.submit(buy, START_NS)
+    market.move(102_000)
+    exchange.advance(START_NS + SECOND_NS)
+    sell = msgspec.structs.replace(buy, side=Side.SELL, price=D(101_900))
+    exchange.submit(sell, START_NS + SECOND_NS)
+    fees = D("25.000125") + D("25.499875")
+    assert exchange.account_summary("usd", "USD").cash == D("9999.5") - fees
 
 
 def test_a_delisted_instrument_is_closed_and_its_orders_are_cancelled(world: World) -> None:

@@ -157,6 +157,23 @@ def test_accrued_funding_is_in_equity_before_it_is_booked(
     assert abs(after.equity - before.equity) <= D("0.00000001")
 
 
+def test_an_option_held_past_its_listing_is_valued_and_delivered(
+    exchange: SimulatedExchange, market: ScriptedMarket
+) -> None:
+    """Without a quote it is worth its intrinsic value; its delivery comes as for any other."""
+    trade(exchange, CALL, Side.BUY, "1")
+    market.unlist(CALL)
+    market.move(125_000)
+    exchange.advance(START_NS + SECOND_NS)
+    (view,) = exchange.positions("main")
+    assert view.mark_price == view.value == D("0.2")
+    exchange.advance(EXPIRY_NS)
+    (delivery,) = booked(exchange, TransactionKind.DELIVERY)
+    assert delivery.change == D("0.2")
+    with pytest.raises(ExchangeRefusedError, match="invalid_or_unsupported"):
+        exchange.instrument(CALL)
+
+
 def test_new_listings_are_announced_and_tradable(
     exchange: SimulatedExchange, market: ScriptedMarket
 ) -> None:
