@@ -129,7 +129,7 @@ class AccountDesk:
             exposure.buys += order.quantity
         else:
             exposure.sells += order.quantity
-        self.book.refresh(exposure)
+        self.book.touch(exposure)
 
     def take_command(self, command: OrderCommand, now_ns: int) -> None:
         """An order goes out; one approved here is counted already."""
@@ -175,7 +175,7 @@ class AccountDesk:
             else:
                 sells += item.remaining
         exposure.buys, exposure.sells = buys, sells
-        self.book.refresh(exposure)
+        self.book.touch(exposure)
 
     def _priced_exposure(self, instrument: Instrument, now_ns: int) -> Exposure:
         exposure = self.book.exposure(instrument)
@@ -203,6 +203,7 @@ class AccountDesk:
         """Value the account; None, and the reason in `missing`, where that is not possible."""
         if not self.is_opened:
             return None
+        self.book.settle()
         prices = self._inputs.prices
         self.missing = portfolio.missing_input(self.account, self.ledger, self.book, prices)
         if self.missing is not None:
@@ -272,6 +273,7 @@ class AccountDesk:
 
     def facts(self, order: Order, now_ns: int) -> OrderFacts:
         """The facts of one order."""
+        self.book.settle()
         instrument = self._inputs.instrument(order.instrument_id)
         if instrument is None:
             return _unknown_instrument(order)
@@ -304,6 +306,7 @@ class AccountDesk:
 
     def view(self, underlying: str, now_ns: int, *, gate: GateState) -> RiskView:
         """The account at this moment, for one underlying."""
+        self.book.settle()
         valuation, sums = self.valuation, self.book.sums(underlying)
         _forget(self._order_times, now_ns - MINUTE_NS)
         _forget(self._intent_times, now_ns - HOUR_NS)
@@ -345,10 +348,10 @@ class AccountDesk:
         unpriced = self.book.unpriced_count
         if unpriced:
             return f"{unpriced} instruments in flight have no price"
-        names = {underlying, *(name for name in self.book.by_underlying)}
-        for name in sorted(names):
-            since = self._inputs.price_ns.get(name)
-            if since is None or now_ns - since > self.limits.quote_age_ns_max:
+        oldest_ns = now_ns - self.limits.quote_age_ns_max
+        price_ns = self._inputs.price_ns
+        for name in (underlying, *self.book.by_underlying):
+            if price_ns.get(name, -1) < oldest_ns:
                 return f"the price of {name} is missing or stale"
         return None
 

@@ -87,6 +87,9 @@ class ApprovalDesk:
         return approved.order
 
     def _expire(self, now_ns: int) -> None:
-        stale = [key for key, item in self._issued.items() if now_ns > item.expires_ns]
-        for key in stale:
-            del self._issued[key]
+        """Drop what is too old: the oldest come first, because time never goes backwards."""
+        while self._issued:
+            oldest = next(iter(self._issued.values()))
+            if now_ns <= oldest.expires_ns:
+                return
+            del self._issued[oldest.approval_id]

@@ -117,6 +117,7 @@ class ExposureBook:
         self.scenario_worst_usd = float(self.scenario_usd.min())
         self.by_underlying: dict[str, UnderlyingSums] = {}
         self._unpriced: set[InstrumentId] = set()
+        self._touched: dict[InstrumentId, Exposure] = {}
 
     def exposure(self, instrument: Instrument) -> Exposure:
         """The exposure of an instrument, made where there was none."""
@@ -132,8 +133,20 @@ class ExposureBook:
             found = self.by_underlying[underlying] = UnderlyingSums()
         return found
 
-    def refresh(self, exposure: Exposure) -> None:
-        """Exchange what one instrument adds after its quantities changed."""
+    def touch(self, exposure: Exposure) -> None:
+        """Its quantities changed: what it adds is exchanged before the sums are read."""
+        self._touched[exposure.instrument.instrument_id] = exposure
+
+    def settle(self) -> None:
+        """Bring the sums up to date with everything touched since."""
+        if not self._touched:
+            return
+        for exposure in self._touched.values():
+            self._exchange(exposure)
+        self._touched.clear()
+        self.scenario_worst_usd = float(self.scenario_usd.min())
+
+    def _exchange(self, exposure: Exposure) -> None:
         old, new = exposure.contribution, exposure.contribute()
         exposure.contribution = new
         name = exposure.instrument.instrument_id
@@ -145,7 +158,6 @@ class ExposureBook:
         self.margin_usd += new.margin_usd - old.margin_usd
         self.premium_usd += new.premium_usd - old.premium_usd
         self.scenario_usd = self.scenario_usd + new.scenario_usd - old.scenario_usd
-        self.scenario_worst_usd = float(self.scenario_usd.min())
         sums = self.sums(exposure.instrument.underlying)
         sums.calls += new.calls - old.calls
         sums.puts += new.puts - old.puts
@@ -162,7 +174,8 @@ class ExposureBook:
         self.by_id = {name: item for name, item in self.by_id.items() if not item.is_empty}
         for item in self.by_id.values():
             item.contribution = NOTHING
-            self.refresh(item)
+            self.touch(item)
+        self.settle()
 
     @property
     def unpriced_count(self) -> int:

@@ -171,6 +171,8 @@ class IntentsInFlight:
 
     def straddles(self, underlying: str) -> Decimal:
         """Straddles on their way that no order speaks for yet, opening ones alone."""
+        if not self._commands:
+            return ZERO
         return sum(
             (
                 max(item.intent.quantity - self._ordered.get(name, ZERO), ZERO)

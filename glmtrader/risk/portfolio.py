@@ -139,9 +139,9 @@ def value(
         numeraire=account.numeraire,
         by_underlying=rows,
         margin_used_pct=book.margin_usd / max(collateral_usd, EQUITY_USD_MIN),
-        scenario_loss_usd=max(-book.scenario_worst_usd, 0.0),
+        scenario_loss_usd=max(0.0, -book.scenario_worst_usd),
         greeks_age_ns=_greeks_age_ns(held, now_ns),
-        degraded=None,
+        degraded=_awaiting_delivery(held, now_ns),
         **_totals(rows, equity_usd, _usd(account.numeraire, prices), peak),
     )
     return Valuation(
@@ -217,7 +217,7 @@ def _totals(
         "equity_usd": equity_usd,
         "equity": equity,
         "total_delta_usd": sum(row.delta_usd for row in rows),
-        "total_gamma_usd": sum(row.gamma_per_usd for row in rows),
+        "total_gamma_usd": sum(row.gamma_per_usd * row.price_usd for row in rows),
         "total_vega_usd": sum(row.vega_per_vol for row in rows),
         "total_theta_usd": sum(row.theta_per_year for row in rows),
         "leverage": gross_usd / max(equity_usd, EQUITY_USD_MIN),
@@ -289,6 +289,12 @@ def _usd(currency: str, prices: Mapping[str, float]) -> float:
 
 def _long_premium_usd(held: Sequence[Exposure]) -> float:
     return sum(max(float(item.position), 0.0) * item.unit.value_usd for item in held if item.unit)
+
+
+def _awaiting_delivery(held: Sequence[Exposure], now_ns: int) -> str | None:
+    """Which options have expired and are not delivered yet: they count at the present payoff."""
+    names = [item.instrument.symbol for item in held if item.instrument.is_expired(now_ns)]
+    return f"awaiting delivery: {', '.join(sorted(names))}" if names else None
 
 
 def _greeks_age_ns(held: Sequence[Exposure], now_ns: int) -> int | None:

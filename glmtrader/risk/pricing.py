@@ -6,6 +6,7 @@ held flat outside; the forward moves with the index in proportion.
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Final
 
 import msgspec
@@ -13,6 +14,7 @@ import numpy as np
 
 from glmtrader.domain.instruments import Instrument, InstrumentKind
 from glmtrader.domain.market_events import FloatArray, SurfaceSlice, VolatilitySurface
+from glmtrader.domain.pnl import delivery_payoff
 from glmtrader.quant import black76
 from glmtrader.quant.black76_scalar import greeks_one, price_one
 from glmtrader.risk.margin import unit_margins_usd
@@ -107,13 +109,13 @@ def price_units(inputs: Sequence[PricingInput], now_ns: int) -> list[UnitRisk | 
     """Price one unit of each, the scenarios of all options in one go.
 
     Returns:
-        In the order of `inputs`; None for an option that has expired or whose volatility nobody
-        knows.
+        In the order of `inputs`; None for an option whose volatility nobody knows. One that has
+        expired and awaits delivery is worth its payoff and moves no more.
     """
     options = [row for row, item in enumerate(inputs) if _can_price(item, now_ns)]
     values = [_value(inputs[row], now_ns) for row in options]
     grids = _option_scenarios([inputs[row] for row in options], values, now_ns)
-    units = [None if item.instrument.is_option else _outright_unit(item) for item in inputs]
+    units = [_unit_without_vol(item, now_ns) for item in inputs]
     for row, value, grid in zip(options, values, grids, strict=True):
         units[row] = _option_unit(inputs[row], value, grid, now_ns)
     return units
@@ -125,7 +127,33 @@ def coin_scenario_usd(coins: float, price_usd: float) -> FloatArray:
 
 
 def _can_price(item: PricingInput, now_ns: int) -> bool:
-    return item.point is not None and not item.instrument.is_expired(now_ns)
+    has_vol = item.instrument.is_option and item.point is not None
+    return has_vol and not item.instrument.is_expired(now_ns)
+
+
+def _unit_without_vol(item: PricingInput, now_ns: int) -> UnitRisk | None:
+    if not item.instrument.is_option:
+        return _outright_unit(item)
+    return _expired_unit(item) if item.instrument.is_expired(now_ns) else None
+
+
+def _expired_unit(item: PricingInput) -> UnitRisk:
+    instrument, price_usd = item.instrument, item.price_usd
+    payoff = float(delivery_payoff(instrument, Decimal(repr(price_usd))))
+    return UnitRisk(
+        delta_coin=0.0,
+        gamma=0.0,
+        vega=0.0,
+        theta=0.0,
+        rho=0.0,
+        value_usd=payoff * price_usd if instrument.is_inverse else payoff,
+        notional_usd=price_usd,
+        margin_long_usd=0.0,
+        margin_short_usd=0.0,
+        scenario_usd=np.zeros(SCENARIOS_COUNT),
+        price_usd=price_usd,
+        surface_ns=None,
+    )
 
 
 def _outright_unit(item: PricingInput) -> UnitRisk:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 import msgspec
+import numpy as np
 
 from glmtrader.domain.instruments import Instrument
 from glmtrader.domain.risk_events import TradingMode
@@ -249,7 +250,7 @@ def scenario(facts: OrderFacts, view: RiskView, limits: RiskLimits) -> Verdict:
     if view.equity_usd is None or facts.unit is None:
         return veto("scenario", "equity or scenarios cannot be computed")
     with_order = view.scenario_usd + facts.quantity * facts.unit.scenario_usd
-    worst_usd = min(view.scenario_worst_usd, float(with_order.min()))
+    worst_usd = min(view.scenario_worst_usd, float(np.minimum.reduce(with_order)))
     allowed_usd = limits.scenario_loss_pct_max * view.equity_usd
     if -worst_usd > allowed_usd and worst_usd < view.scenario_worst_usd:
         return veto(
@@ -304,12 +305,12 @@ _REDUCING: Final = frozenset({Reduction.CLOSE, Reduction.HEDGE})
 RULES: Final = (
     Rule("trading_mode", trading_mode, _NOBODY),
     Rule("tradable", tradable, _NOBODY),
+    Rule("data", data, _REDUCING),
+    Rule("venue_health", venue_health, _REDUCING),
     Rule("price_collar", collar.check, _NOBODY),
     Rule("margin", margin, _CLOSES),
     Rule("position", position, _CLOSES),
     Rule("open_orders", open_orders, _CLOSES),
-    Rule("data", data, _REDUCING),
-    Rule("venue_health", venue_health, _REDUCING),
     Rule("drawdown", drawdown, _REDUCING),
     Rule("fomo", fomo, _REDUCING),
     Rule("leverage", leverage, _REDUCING),

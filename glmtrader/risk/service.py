@@ -311,7 +311,10 @@ class RiskService:
         self._desk(event.order.account_id).take_command(event, event.ts_init)
 
     def _on_order_update(self, event: OrderUpdate) -> None:
-        self._desk(event.account_id).take_update(event)
+        desk = self._desk(event.account_id)
+        desk.take_update(event)
+        # Here and not at approval: an order that goes out must not wait for sums it has passed.
+        desk.book.settle()
 
     def _on_completed(self, event: IntentCompleted) -> None:
         for desk in self.desks.values():

@@ -29,6 +29,7 @@ def snapshot(ts_ns: int) -> LedgerSnapshot:
         balances=(),
         positions=(),
         cursor=0,
+        booked=(),
         fees_paid=(),
         funding_paid=(),
         equity_peak=None,

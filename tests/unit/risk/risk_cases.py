@@ -35,7 +35,7 @@ from glmtrader.domain.orders import (
 )
 from glmtrader.domain.risk_events import RiskVeto, TradingMode, TradingModeChanged
 from glmtrader.domain.strategy_events import StrategyIntent
-from glmtrader.kernel.bus import Bus, Subscription
+from glmtrader.kernel.bus import Bus
 from glmtrader.kernel.clock import Timers, VirtualClock
 from glmtrader.market.quote_book import Catalogue, QuoteBook
 from glmtrader.quant.black76_scalar import price_one
@@ -142,7 +142,10 @@ def surface(now_ns: int, spot: float = SPOT) -> VolatilitySurface:
 class World:
     """Bus, clock, market and risk service of one account with `btc` coins of cash."""
 
-    def __init__(self, limits: RiskLimits | None = None, *, btc: str = "10") -> None:
+    def __init__(
+        self, limits: RiskLimits | None = None, *, btc: str = "10", numeraire: str = "BTC"
+    ) -> None:
+        self.account = msgspec.structs.replace(ACCOUNT, numeraire=numeraire)
         self.clock = VirtualClock(START_NS)
         self.bus = Bus(self.clock)
         self.catalogue, self.quotes = Catalogue(), QuoteBook()
@@ -150,14 +153,13 @@ class World:
         self.limits = limits or RiskLimits()
         self.service = self.make_service()
         self.seen: list[Event] = []
-        self._tap: Subscription | None = None
         self._trades = self._orders = 0
         self.btc = btc
 
     def make_service(self) -> RiskService:
         """A service on this world's market."""
         return RiskService(
-            accounts=(ACCOUNT,),
+            accounts=(self.account,),
             limits={ACCOUNT.account_id: self.limits},
             catalogue=self.catalogue,
             quotes=self.quotes,
