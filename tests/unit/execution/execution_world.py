@@ -24,7 +24,7 @@ from glmtrader.domain.ids import (
     instrument_id,
 )
 from glmtrader.domain.instruments import DAY_NS, SECOND_NS, Instrument, InstrumentKind, TickStep
-from glmtrader.domain.ledger import Ledger, advance_cursor, apply_fill
+from glmtrader.domain.ledger import Booking, Ledger, advance_cursor, apply_fill
 from glmtrader.domain.market_events import (
     InstrumentsListed,
     MarketTick,
@@ -475,6 +475,12 @@ class RiskDouble:
     def cursor(self) -> int:
         """The ledger's."""
         return self.ledger.cursor
+
+    is_opened = True
+
+    def has_booked(self, fact: Booking) -> bool:
+        """Whether the ledger has it."""
+        return self.ledger.has_booked(fact)
 
     def positions(self) -> dict[InstrumentId, Decimal]:
         """Signed quantities."""

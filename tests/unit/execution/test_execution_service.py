@@ -485,3 +485,34 @@ def test_orders_of_others_follow_the_policy(
     assert world.service.mode is mode
     assert min(1, len([e for e in world.seen(OrderUpdate) if e.source == "external"])) == shown
     assert world.venue.orders["v-pq-1-1-0-0"].status is OrderStatus.ACCEPTED  # type: ignore[index]
+
+
+def test_closed_books_halt_instead_of_trading() -> None:
+    """Where the books could not be opened on the venue's history nothing is sent."""
+    world = World()
+    world.risk.is_opened = False
+    world.run(20.0)
+    assert world.mode() is TradingMode.HALTED
+    halt = world.seen(TradingModeChanged)[-1]
+    assert "books: ours not opened" in halt.reason
+
+
+def test_report_to_an_unknown_question_proves_nothing() -> None:
+    """A not-found in a report that answers none of our questions is not conclusive."""
+    world = World().opened()
+    world.venue.scripts.append("lost_request")
+    world.venue.reports_blocked = True
+    world.give(HEDGE)
+    world.run(60.0)
+    (record,) = world.service.records.working()
+    name = record.order.client_order_id
+    world.bus.publish(world.venue.report("unasked", 0, (name,)))
+    world.bus.drain()
+    (record,) = world.service.records.working()
+    assert record.status is OrderStatus.UNKNOWN
+
+
+def test_policy_that_cannot_be_run_lists_every_fault() -> None:
+    """An impossible policy is refused with all its faults."""
+    with pytest.raises(ValueError, match=r"cap_vol.*strangle_delta.*intents_max 0"):
+        ExecutionPolicy(cap_vol=-1.0, strangle_delta=0.9, intents_max=0)

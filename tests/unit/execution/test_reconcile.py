@@ -20,6 +20,7 @@ from test_order_state import ORDER, fill, sent, update
 from glmtrader.domain.event import Event
 from glmtrader.domain.ids import VenueOrderId
 from glmtrader.domain.instruments import SECOND_NS
+from glmtrader.domain.ledger import Booking
 from glmtrader.domain.order_events import OrderCommand, VenueBalance, VenueOrder, VenueReport
 from glmtrader.domain.orders import OrderStatus
 from glmtrader.errors import ApprovalError, JournalError
@@ -214,12 +215,25 @@ def test_delivery_may_be_outstanding_for_a_while() -> None:
     assert found == ()
 
 
+def unbooked(_: Booking) -> bool:
+    """Books that hold nothing."""
+    return False
+
+
+def test_what_the_books_hold_is_not_published() -> None:
+    """History that the books were opened on has been booked: it is not told again."""
+    facts = FactLog()
+    assert facts.report(report(fills=(fill("a", 10),)), lambda _: True) == ()
+    assert facts.is_complete
+    assert facts.cursor == 1
+
+
 def test_missing_fill_is_published_once() -> None:
     """A fill that only the report knows is returned once, also when the next report repeats it."""
     facts = FactLog()
     truth = report(fills=(fill("a", 10),))
-    assert facts.report(truth) == (fill("a", 10),)
-    assert facts.report(truth) == ()
+    assert facts.report(truth, unbooked) == (fill("a", 10),)
+    assert facts.report(truth, unbooked) == ()
     assert len(facts.missing) == 1
     assert facts.see(fill("a", 10))
     assert facts.is_complete
@@ -232,7 +246,7 @@ def test_cursor_moves_only_when_every_fact_has_passed() -> None:
     facts = FactLog()
     facts.begin(1)
     facts.see(fill("a", 10))
-    facts.report(report(fills=(fill("a", 10), late)))
+    facts.report(report(fills=(fill("a", 10), late)), unbooked)
     assert facts.cursor == 1
     facts.see(late)
     assert facts.cursor == 9
@@ -242,7 +256,7 @@ def test_incomplete_report_moves_no_cursor() -> None:
     """A report that answers single questions says nothing about the rest."""
     facts = FactLog()
     facts.see(fill("a", 10))
-    facts.report(report(fills=(fill("a", 10),), complete=False))
+    facts.report(report(fills=(fill("a", 10),), complete=False), unbooked)
     assert facts.cursor == 0
 
 
