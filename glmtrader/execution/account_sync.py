@@ -6,7 +6,6 @@ bus (so that the books hold them) positions and cash are compared. A difference 
 before trading halts, because a trade may fall between a report and its arrival.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
@@ -33,8 +32,8 @@ from glmtrader.venues.port import Publish, Venue
 TIMER_KEY: Final = "sync"
 RESOLVE_MAX = 64
 """Client ids asked for in one report; the rest are asked in the next."""
-REQUESTS_MAX = 16
-"""Unanswered requests remembered."""
+REQUESTS_MAX = 4
+"""Unanswered requests at a time; no more are made until one is answered or given up."""
 RACES_MAX = 5
 """Comparisons excused in a row because a trade arrived while the report was on its way."""
 
@@ -74,7 +73,8 @@ class AccountSync:
         self._policy = policy
         self._mode_after_fence = TradingMode.OPEN
         self._up: bool | None = None
-        self._asked_ns: deque[int] = deque(maxlen=REQUESTS_MAX)
+        self._asked_ns: dict[str, int] = {}
+        self._requests = 0
         self._timer: tuple[int, TimerHandle] | None = None
         self._held: tuple[VenueReport, OrdersCompared] | None = None
         self._report_next_ns = 0
@@ -113,14 +113,18 @@ class AccountSync:
         self.hasten(now_ns + self._policy.report_retry_ns, now_ns)
         if self._up is False:
             return
-        while self._asked_ns and now_ns - self._asked_ns[0] > self._policy.report_lost_ns:
-            self._asked_ns.popleft()
+        lost_ns = now_ns - self._policy.report_lost_ns
+        self._asked_ns = {name: at for name, at in self._asked_ns.items() if at > lost_ns}
+        if len(self._asked_ns) >= REQUESTS_MAX:
+            return
         if not self._asked_ns:
             self._disturbed = False
-        self._asked_ns.append(now_ns)
+        self._requests += 1
+        name = f"{reason} #{self._requests}"
+        self._asked_ns[name] = now_ns
         names = [record.order.client_order_id for record in self._records.working()]
         self._venue.request_report(
-            reason, since_cursor=self._facts.cursor, resolve=tuple(names[:RESOLVE_MAX])
+            name, since_cursor=self._facts.cursor, resolve=tuple(names[:RESOLVE_MAX])
         )
 
     def hasten(self, when_ns: int, now_ns: int) -> None:
@@ -154,14 +158,16 @@ class AccountSync:
 
     def on_report(self, report: VenueReport, now_ns: int) -> None:
         """Publish what follows for orders and facts, then compare the books."""
-        asked_ns = self._asked_ns.popleft() if self._asked_ns else 0
         grace = Grace(
-            asked_ns=asked_ns,
+            asked_ns=self._asked_ns.pop(report.reason, 0),
             accept_delay_max_ns=self._venue.accept_delay_max_ns,
             slack_ns=self._policy.grace_slack_ns,
         )
+        if report.complete and not self._books.is_opened:
+            self._disagree((Mismatch("books", "not opened", "reported"),), now_ns)
+            return
         compared = compare_orders(self._records.all, report, grace, self._policy.external_orders)
-        for event in (*self._facts.report(report), *compared.updates):
+        for event in (*self._facts.report(report, self._books.has_booked), *compared.updates):
             self._publish(event)
         if report.complete:
             self._held = (report, compared)

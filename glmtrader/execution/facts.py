@@ -5,9 +5,10 @@ a report when every fact in it has come back through the bus, and so stands in t
 in between asks for the same facts again instead of losing them.
 """
 
-from collections.abc import Hashable
+from collections.abc import Callable
 
 from glmtrader.domain.event import Event
+from glmtrader.domain.ledger import Booking, booking_name
 from glmtrader.domain.order_events import (
     Fill,
     FundingPaid,
@@ -16,7 +17,6 @@ from glmtrader.domain.order_events import (
     VenueReport,
 )
 
-Fact = Fill | FundingPaid | SessionSettled | OptionDelivered
 FACT_TYPES = (Fill, FundingPaid, SessionSettled, OptionDelivered)
 FACTS_MAX = 65_536
 """Facts since the last reconciliation; more means that none has succeeded for far too long."""
@@ -27,12 +27,12 @@ class FactLog:
 
     def __init__(self) -> None:
         self.cursor = 0
-        self._seen: dict[Hashable, int] = {}
-        self._missing: dict[Hashable, Fact] = {}
+        self._seen: dict[str, int] = {}
+        self._missing: dict[str, Booking] = {}
         self._cursor_next = 0
 
     @property
-    def missing(self) -> tuple[Fact, ...]:
+    def missing(self) -> tuple[Booking, ...]:
         """Facts of reports that have not yet passed through the bus, in the venue's order."""
         return tuple(self._missing.values())
 
@@ -49,7 +49,7 @@ class FactLog:
     def see(self, fact: Event) -> bool:
         """Take note of a fact that passed through the bus; False if it had passed before."""
         assert isinstance(fact, FACT_TYPES), f"{type(fact).__name__} is no fact of an account"
-        key = _key(fact)
+        key = booking_name(fact)
         self._missing.pop(key, None)
         known = key in self._seen or fact.cursor < self.cursor
         assert len(self._seen) < FACTS_MAX, "too many facts without a reconciliation"
@@ -58,17 +58,26 @@ class FactLog:
         self._advance()
         return not known
 
-    def report(self, report: VenueReport) -> tuple[Fact, ...]:
+    def report(
+        self, report: VenueReport, is_booked: Callable[[Booking], bool]
+    ) -> tuple[Booking, ...]:
         """Take a report; the facts in it that were never seen, in the venue's order.
 
-        What an earlier report already found missing is on its way and not returned again. Only a
-        complete report moves the cursor.
+        What an earlier report already found missing is on its way and not returned again, nor is
+        what the books hold (they open on a report's history). Only a complete report moves the
+        cursor.
         """
-        facts: list[Fact] = sorted((*report.fills, *report.cashflows), key=lambda fact: fact.cursor)
+        facts: list[Booking] = sorted(
+            (*report.fills, *report.cashflows), key=lambda fact: fact.cursor
+        )
         fresh = []
         for fact in facts:
-            key = _key(fact)
-            if fact.cursor >= self.cursor and key not in self._seen and key not in self._missing:
+            key = booking_name(fact)
+            if fact.cursor < self.cursor or key in self._seen or key in self._missing:
+                continue
+            if is_booked(fact):
+                self._seen[key] = fact.cursor
+            else:
                 self._missing[key] = fact
                 fresh.append(fact)
         if facts and report.complete:
@@ -81,11 +90,3 @@ class FactLog:
             return
         self.cursor = self._cursor_next
         self._seen = {key: place for key, place in self._seen.items() if place >= self.cursor}
-
-
-def _key(fact: Fact) -> Hashable:
-    if isinstance(fact, Fill):
-        return ("fill", fact.trade_id)
-    if isinstance(fact, OptionDelivered):
-        return ("delivery", fact.underlying, fact.expiry_ns)
-    return (type(fact).__name__, fact.instrument_id, fact.cursor)

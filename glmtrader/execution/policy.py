@@ -74,10 +74,26 @@ class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     external_orders: ExternalOrders = ExternalOrders.HALT
 
     def __post_init__(self) -> None:
-        caps = (self.cap_vol, self.cap_finish_vol, self.cap_unwind_vol)
-        assert 0 < caps[0] <= caps[1] <= caps[2], f"caps {caps} must be positive and ascend"
-        assert 0 < self.strangle_delta < 0.5, f"strangle_delta {self.strangle_delta} not in (0, .5)"
-        assert 0 <= self.hedge_slippage <= self.hedge_collar < 1, "hedge_slippage exceeds collar"
-        attempts = (self.leg_attempts_max, self.unwind_attempts_max)
-        assert min(attempts) > 0, f"attempts {attempts} must be positive"
-        assert self.mismatches_max > 0, "mismatches_max must be positive"
+        faults = _faults(self)
+        if faults:
+            raise ValueError("; ".join(faults))
+
+
+def _faults(policy: ExecutionPolicy) -> list[str]:
+    faults = []
+    caps = (policy.cap_vol, policy.cap_finish_vol, policy.cap_unwind_vol)
+    if not 0 < caps[0] <= caps[1] <= caps[2]:
+        faults.append(f"cap_vol, cap_finish_vol, cap_unwind_vol {caps} must be positive and ascend")
+    if not 0 < policy.strangle_delta < 0.5:
+        faults.append(f"strangle_delta {policy.strangle_delta} must be between 0 and 0.5")
+    if not 0 <= policy.hedge_slippage <= policy.hedge_collar < 1:
+        faults.append(
+            f"hedge_slippage {policy.hedge_slippage} must be between 0 and hedge_collar"
+            f" {policy.hedge_collar}, and that below 1"
+        )
+    faults.extend(
+        f"{name} {getattr(policy, name)} must be positive"
+        for name in policy.__struct_fields__
+        if name.endswith(("_ns", "_max")) and getattr(policy, name) <= 0
+    )
+    return faults

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from glmtrader.domain.ids import InstrumentId
+from glmtrader.domain.ledger import Booking
 from glmtrader.domain.orders import Order
 from glmtrader.domain.risk_events import RiskVeto
 from glmtrader.risk.approval import Approved
@@ -40,6 +41,13 @@ class Books(Protocol):
     @property
     def cursor(self) -> int:
         """The venue's number of the last fact that is booked for certain."""
+
+    @property
+    def is_opened(self) -> bool:
+        """Whether there are books at all: they open on the venue's first complete report."""
+
+    def has_booked(self, fact: Booking) -> bool:
+        """Whether this very fill or cash flow is in the books."""
 
     def positions(self) -> Mapping[InstrumentId, Decimal]:
         """Signed quantities by instrument; absent or zero is flat."""

@@ -95,6 +95,7 @@ class ExecutionService:
         self.records = OrderRecords(policy)
         self._venue = venue
         self._clock = clock
+        self._books = books
         self._publish = publish
         self._policy = policy
         self._killed = False
@@ -170,7 +171,7 @@ class ExecutionService:
             case OrderUpdate():
                 self.records.update(event)
             case VenueReport():
-                self._facts.report(event)
+                self._facts.report(event, self._books.has_booked)
             case Fill() | FundingPaid() | SessionSettled() | OptionDelivered():
                 self._facts.see(event)
                 if isinstance(event, Fill):

@@ -74,6 +74,10 @@ class AccountDesk:
         """Balances by currency."""
         return dict(self.ledger.balances)
 
+    def has_booked(self, fact: books.Booking) -> bool:
+        """Whether this very fill or cash flow is in the books."""
+        return self.ledger.has_booked(fact)
+
     def take_report(self, report: VenueReport) -> bool:
         """Open the books on the first complete report, move the cursor on later ones.
 

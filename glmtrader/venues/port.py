@@ -52,7 +52,10 @@ class Venue(Protocol):
     def request_report(
         self, reason: str, *, since_cursor: int, resolve: Sequence[ClientOrderId]
     ) -> None:
-        """Ask for a `VenueReport`: fills since the cursor, and these client ids one by one."""
+        """Ask for a `VenueReport`: fills since the cursor, and these client ids one by one.
+
+        The report carries `reason` unchanged: it tells which question it answers.
+        """
 
     def watch(self, instrument_ids: Sequence[InstrumentId]) -> None:
         """Publish `MarketTick` for these instruments too, until the next call replaces them."""

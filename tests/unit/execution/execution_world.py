@@ -24,7 +24,7 @@ from glmtrader.domain.ids import (
     instrument_id,
 )
 from glmtrader.domain.instruments import DAY_NS, SECOND_NS, Instrument, InstrumentKind, TickStep
-from glmtrader.domain.ledger import Ledger, advance_cursor, apply_fill
+from glmtrader.domain.ledger import Booking, Ledger, advance_cursor, apply_fill
 from glmtrader.domain.market_events import (
     InstrumentsListed,
     MarketTick,
@@ -41,7 +41,7 @@ from glmtrader.domain.order_events import (
     VenueReport,
 )
 from glmtrader.domain.orders import Order, OrderStatus, Side
-from glmtrader.domain.risk_events import RiskVeto
+from glmtrader.domain.risk_events import RiskVeto, TradingMode
 from glmtrader.domain.system_events import VenueStatusChanged
 from glmtrader.execution.policy import ExecutionPolicy
 from glmtrader.execution.service import ExecutionService
@@ -101,7 +101,9 @@ PERPETUAL = Instrument(
     tick_steps=(TickStep(D(0), D("0.5")),),
 )
 OPTIONS = tuple(
-    option(strike, is_call=is_call) for strike in (60_000, 65_000, 70_000) for is_call in (False, True)
+    option(strike, is_call=is_call)
+    for strike in (60_000, 65_000, 70_000)
+    for is_call in (False, True)
 )
 CALL = option(65_000, is_call=True)
 PUT = option(65_000, is_call=False)
@@ -444,6 +446,7 @@ class JournalDouble:
 
     def append(self, seq: int, event: Event) -> None:
         """Keep one event until the next commit."""
+        assert seq > 0, "the bus counts from one"
         if self.crash_at is not None and len(self.events) >= self.crash_at:
             raise Crash
         self.events.append(event)
@@ -472,6 +475,12 @@ class RiskDouble:
     def cursor(self) -> int:
         """The ledger's."""
         return self.ledger.cursor
+
+    is_opened = True
+
+    def has_booked(self, fact: Booking) -> bool:
+        """Whether the ledger has it."""
+        return self.ledger.has_booked(fact)
 
     def positions(self) -> dict[InstrumentId, Decimal]:
         """Signed quantities."""
@@ -595,6 +604,10 @@ class World:
     def seen(self, kind: type[Event]) -> list[Any]:
         """Journaled events of one class."""
         return [event for event in self.journal.events if type(event) is kind]
+
+    def mode(self) -> TradingMode:
+        """The account's trading mode now."""
+        return self.service.mode
 
     def completed(self) -> list[tuple[str, Decimal]]:
         """How intents ended."""

@@ -15,10 +15,29 @@ from execution_world import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glmtrader.domain.order_events import ExecutionCommand, IntentCompleted
+from glmtrader.domain.order_events import (
+    ExecutionCommand,
+    Fill,
+    IntentCompleted,
+    OrderUpdate,
+    VenueReport,
+)
+from glmtrader.domain.orders import OrderStatus
 from glmtrader.domain.risk_events import TradingMode
 
 D = Decimal
+SCRIPTS = (
+    "fill",
+    "half",
+    "none",
+    "reject",
+    "lost_request",
+    "lost_ack",
+    "late",
+    "mute_fill",
+    "fill_first",
+    "twice",
+)
 
 
 def run_until_crash(world: World, seconds: float) -> bool:
@@ -109,10 +128,7 @@ def test_fill_that_came_while_down_is_booked_once() -> None:
 @settings(max_examples=40, deadline=None)
 @given(
     scripts=st.lists(
-        st.sampled_from(
-            ["fill", "half", "none", "reject", "lost_request", "lost_ack", "late", "mute_fill"]
-            + ["fill_first", "twice"]
-        ),
+        st.sampled_from(SCRIPTS),
         min_size=4,
         max_size=12,
     ),
@@ -124,12 +140,59 @@ def test_no_interleaving_of_losses_and_crashes_breaks_the_books(
     """Whatever is lost, late, repeated or crashed, no order is sent twice and the books agree."""
     world = World()
     world.venue.scripts.extend(scripts)
-    for number, events in enumerate(crashes, start=1):
-        world.journal.crash_at = len(world.journal.events) + events
-        if not run_until_crash(world, 1.0):
-            world.refresh()
-            world.give(BUY_STRADDLE, 10 * number)
-            world.give(HEDGE, 10 * number + 1)
-            run_until_crash(world, 30.0)
-    world.journal.crash_at = None
+    for number, events in enumerate((*crashes, None), start=1):
+        world.run(8.0)
+        world.journal.commit()
+        if events is not None:
+            world.journal.crash_at = len(world.journal.events) + events
+        world.refresh()
+        world.give(BUY_STRADDLE, 10 * number)
+        world.give(HEDGE, 10 * number + 1)
+        run_until_crash(world, 30.0)
+        world.journal.crash_at = None
     check_survived(world)
+
+
+def test_order_without_an_answer_is_unknown_after_a_restart() -> None:
+    """What was written ahead and never answered may be at the venue: that is said at once."""
+    world = World().opened()
+    world.venue.scripts.append("lost_request")
+    world.give(HEDGE)
+    world.bus.drain()
+    world.kill()
+    world.boot()
+    world.bus.drain()
+    (news,) = world.seen(OrderUpdate)
+    assert (news.status, news.source) == (OrderStatus.UNKNOWN, "local")
+    assert world.mode() is TradingMode.FENCED
+
+
+def test_facts_of_a_report_survive_a_crash_before_they_are_journaled() -> None:
+    """A report was committed, the fill in it was not: the next process publishes the fill."""
+    world = World().opened()
+    world.venue.scripts.append("mute_fill")
+    world.give(HEDGE)
+    world.run(0.1)
+    world.journal.crash_at = next_report(world)
+    with pytest.raises(Crash):
+        world.run(10.0)
+    world.journal.commit()
+    assert isinstance(world.journal.events[-1], VenueReport)
+    assert world.seen(Fill) == []
+    world.kill()
+    world.boot()
+    check_survived(world)
+    assert len(world.seen(Fill)) == 1
+
+
+def next_report(world: World) -> int:
+    """Where the journal will stand just after the next report, before what follows from it."""
+    twin = World().opened()
+    twin.venue.scripts.append("mute_fill")
+    twin.give(HEDGE)
+    twin.run(0.1)
+    start = len(twin.journal.events)
+    assert start == len(world.journal.events)
+    twin.run(10.0)
+    kinds = [type(event) for event in twin.journal.events[start:]]
+    return start + kinds.index(VenueReport) + 1

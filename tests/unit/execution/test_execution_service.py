@@ -16,14 +16,21 @@ from execution_world import (
     sides,
 )
 
-from glmtrader.domain.decisions import Action, IntentType
-from glmtrader.domain.order_events import CancelCommand, Fill, OrderCommand, OrderUpdate
+from glmtrader.domain.decisions import Action, Intent, IntentType
+from glmtrader.domain.instruments import SECOND_NS
+from glmtrader.domain.order_events import (
+    CancelCommand,
+    Fill,
+    IntentCompleted,
+    OrderCommand,
+    OrderUpdate,
+)
 from glmtrader.domain.orders import OrderPurpose, OrderStatus, Side, TimeInForce
 from glmtrader.domain.risk_events import KillSwitchSet, RiskVeto, TradingMode, TradingModeChanged
 from glmtrader.domain.system_events import ComponentFailed
-from glmtrader.domain.instruments import SECOND_NS
 from glmtrader.errors import JournalError, VenueUnavailableError
 from glmtrader.execution.policy import ExecutionPolicy, ExternalOrders
+from glmtrader.risk.approval import Approved
 
 D = Decimal
 
@@ -33,9 +40,9 @@ def test_start_is_fenced_until_the_venue_agrees() -> None:
     world = World()
     world.give(BUY_STRADDLE)
     world.bus.drain()
-    assert world.service.mode is TradingMode.FENCED
+    assert world.mode() is TradingMode.FENCED
     world.run(1.0)
-    assert world.service.mode is TradingMode.OPEN
+    assert world.mode() is TradingMode.OPEN
     assert world.completed() == [("not_filled", D(0))]
     assert world.venue.submitted == []
 
@@ -120,7 +127,7 @@ def test_veto_of_the_second_leg_unwinds_at_once() -> None:
 def test_veto_of_the_first_leg_ends_the_intent() -> None:
     """Nothing is sent where the gate refuses."""
     world = World().opened()
-    world.risk.refuses = lambda order: True
+    world.risk.refuses = lambda _: True
     world.give(BUY_STRADDLE)
     world.run(1.0)
     assert world.completed() == [("vetoed", D(0))]
@@ -152,15 +159,17 @@ def test_veto_of_the_first_leg_ends_the_intent() -> None:
         ),
     ],
 )
-def test_what_cannot_be_traded_is_refused_with_its_reason(wanted, quotes, reason) -> None:  # type: ignore[no-untyped-def]
+def test_what_cannot_be_traded_is_refused_with_its_reason(
+    wanted: Intent, quotes: dict[str, tuple[str | None, str | None]], reason: str
+) -> None:
     """An intent that has no legs or no price completes with that reason, nothing sent."""
     world = World().opened()
     world.refresh(**quotes)
     world.give(wanted)
     world.run(15.0)
-    (event,) = [item for item in world.journal.events if type(item).__name__ == "IntentCompleted"]
-    assert event.outcome == "not_filled"  # type: ignore[attr-defined]
-    assert reason in event.detail  # type: ignore[attr-defined]
+    (event,) = world.seen(IntentCompleted)
+    assert event.outcome == "not_filled"
+    assert reason in event.detail
     assert world.venue.submitted == []
 
 
@@ -169,7 +178,7 @@ def test_order_is_committed_before_it_leaves() -> None:
     world = World().opened()
     submit, seen = world.venue.submit, []
 
-    def checked(approved, *, now_ns):  # type: ignore[no-untyped-def]
+    def checked(approved: Approved, *, now_ns: int) -> None:
         durable = world.journal.events[: world.journal.committed]
         commands = [item.order for item in durable if isinstance(item, OrderCommand)]
         seen.append(approved.order in commands)
@@ -189,7 +198,7 @@ def test_journal_that_cannot_commit_sends_nothing_and_halts() -> None:
     world.run(5.0)
     assert world.venue.submitted == []
     assert world.venue.cancelled_all == 1
-    assert world.service.mode is TradingMode.HALTED
+    assert world.mode() is TradingMode.HALTED
     assert world.completed() == [("not_filled", D(0))]
 
 
@@ -313,7 +322,7 @@ def test_crashed_component_cancels_and_halts() -> None:
     )
     world.run(1.0)
     assert world.venue.cancelled_all == 1
-    assert world.service.mode is TradingMode.HALTED
+    assert world.mode() is TradingMode.HALTED
 
 
 def test_books_that_differ_halt_with_both_figures() -> None:
@@ -321,7 +330,7 @@ def test_books_that_differ_halt_with_both_figures() -> None:
     world = World().opened()
     world.venue.ledger.balances["BTC"] = D("1.5")
     world.run(60.0)
-    assert world.service.mode is TradingMode.HALTED
+    assert world.mode() is TradingMode.HALTED
     halt = [e for e in world.seen(TradingModeChanged) if e.mode is TradingMode.HALTED]
     assert len(halt) == 1
     assert "cash BTC: ours 0, venue 1.5" in halt[0].reason
@@ -334,7 +343,7 @@ def test_fence_by_a_person_after_a_halt_reconciles_and_opens() -> None:
     world.run(60.0)
     world.venue.ledger.balances["BTC"] = D(0)
     world.run(60.0)
-    assert world.service.mode is TradingMode.HALTED
+    assert world.mode() is TradingMode.HALTED
     now_ns = world.clock.now_ns()
     world.bus.publish(
         TradingModeChanged(
@@ -346,7 +355,7 @@ def test_fence_by_a_person_after_a_halt_reconciles_and_opens() -> None:
         )
     )
     world.run(5.0)
-    assert world.service.mode is TradingMode.OPEN
+    assert world.mode() is TradingMode.OPEN
 
 
 def test_lost_connection_fences_and_comes_back_reconciled() -> None:
@@ -356,10 +365,10 @@ def test_lost_connection_fences_and_comes_back_reconciled() -> None:
     world.run(1.0)
     world.venue.status("disconnected")
     world.run(40.0)
-    assert world.service.mode is TradingMode.FENCED
+    assert world.mode() is TradingMode.FENCED
     world.venue.status("connected")
     world.run(1.0)
-    assert world.service.mode is TradingMode.OPEN
+    assert world.mode() is TradingMode.OPEN
 
 
 def test_fills_of_others_are_found_and_booked() -> None:
@@ -442,7 +451,7 @@ def test_venue_that_fails_while_sending_leaves_the_order_unknown() -> None:
     world = World().opened()
     submit = world.venue.submit
 
-    def failing(approved, *, now_ns):  # type: ignore[no-untyped-def]
+    def failing(approved: Approved, *, now_ns: int) -> None:
         submit(approved, now_ns=now_ns)
         raise VenueUnavailableError("socket closed")
 
@@ -476,3 +485,34 @@ def test_orders_of_others_follow_the_policy(
     assert world.service.mode is mode
     assert min(1, len([e for e in world.seen(OrderUpdate) if e.source == "external"])) == shown
     assert world.venue.orders["v-pq-1-1-0-0"].status is OrderStatus.ACCEPTED  # type: ignore[index]
+
+
+def test_closed_books_halt_instead_of_trading() -> None:
+    """Where the books could not be opened on the venue's history nothing is sent."""
+    world = World()
+    world.risk.is_opened = False
+    world.run(20.0)
+    assert world.mode() is TradingMode.HALTED
+    halt = world.seen(TradingModeChanged)[-1]
+    assert "books: ours not opened" in halt.reason
+
+
+def test_report_to_an_unknown_question_proves_nothing() -> None:
+    """A not-found in a report that answers none of our questions is not conclusive."""
+    world = World().opened()
+    world.venue.scripts.append("lost_request")
+    world.venue.reports_blocked = True
+    world.give(HEDGE)
+    world.run(60.0)
+    (record,) = world.service.records.working()
+    name = record.order.client_order_id
+    world.bus.publish(world.venue.report("unasked", 0, (name,)))
+    world.bus.drain()
+    (record,) = world.service.records.working()
+    assert record.status is OrderStatus.UNKNOWN
+
+
+def test_policy_that_cannot_be_run_lists_every_fault() -> None:
+    """An impossible policy is refused with all its faults."""
+    with pytest.raises(ValueError, match=r"cap_vol.*strangle_delta.*intents_max 0"):
+        ExecutionPolicy(cap_vol=-1.0, strangle_delta=0.9, intents_max=0)

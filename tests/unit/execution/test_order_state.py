@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from execution_world import NOW_NS, PERPETUAL, HEDGE, World
+from execution_world import HEDGE, NOW_NS, PERPETUAL, World
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -147,9 +147,7 @@ def test_filled_is_settled_only_with_its_fills() -> None:
 
 def test_cancelled_with_reported_fills_waits_for_them() -> None:
     """A cancel that names a filled quantity is settled when that much has been booked."""
-    record = updated(
-        sent(), update(OrderStatus.CANCELLED, quantity_filled=D(400)), now_ns=NOW_NS
-    )
+    record = updated(sent(), update(OrderStatus.CANCELLED, quantity_filled=D(400)), now_ns=NOW_NS)
     assert not record.is_settled
     assert filled(record, fill("a", 400), now_ns=NOW_NS).is_settled
 
