@@ -90,7 +90,8 @@ async def running(
     script: Callable[[ScriptedDeribit], None] = lambda _server: None, **settings: Any
 ) -> AsyncIterator[Run]:
     """An adapter connected to a scripted server; `script` changes the server's answers."""
-    clock = LoopClock(speed=SPEED, start_ns=time.time_ns())
+    start_ns = settings.pop("start_ns", time.time_ns())
+    clock = LoopClock(speed=SPEED, start_ns=start_ns)
     async with ScriptedDeribit(lambda: clock.now_ns() // 1_000_000) as server:
         run = Run(server, clock)
         script(server)

@@ -74,6 +74,7 @@ class ScriptedDeribit:
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.rest_requests: list[tuple[str, dict[str, str]]] = []
         self.sockets: list[web.WebSocketResponse] = []
+        self.last_id = 0
         self.armed = True
         self._arrived = asyncio.Event()
         self.answers: dict[str, Answer] = {
@@ -173,6 +174,7 @@ class ScriptedDeribit:
                 break
             frame = json.loads(message.data)
             self.requests.append((frame["method"], frame["params"]))
+            self.last_id = frame["id"]
             self._arrived.set()
             try:
                 reply = self._answer(frame["method"], frame["params"])

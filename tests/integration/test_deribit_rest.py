@@ -71,6 +71,11 @@ class Account:
         return {"logs": [{**LOG_LINE, "id": 2, "type": "trade"}], "continuation": None}
 
 
+def install(server: ScriptedDeribit) -> None:
+    """Give the server an account that stays as it is."""
+    Account(server)
+
+
 SUMMARY = {
     "currency": "BTC",
     "balance": 1.25,
@@ -93,7 +98,7 @@ async def report(run: Run, *, since: int, resolve: tuple[str, ...] = ()) -> Venu
 @pytest.mark.asyncio
 async def test_a_report_has_every_part_of_the_account() -> None:
     """Orders, labels, fills, cash flows, positions and balances, exact to the digit."""
-    async with running(Account) as run:
+    async with running(install) as run:
         told = await report(
             run, since=1_774_000_000_002, resolve=("done-1-1-0-0", "gone-1-1-0-0", "none-1-1-0-0")
         )
@@ -221,7 +226,9 @@ async def test_candle_history_is_whole_and_completed() -> None:
 @pytest.mark.asyncio
 async def test_bars_are_published_from_the_history_on() -> None:
     """The history comes at start, and the next bar soon after its end."""
-    async with running(chart_of, candle_history_days=1, candle_interval_s=60) as run:
+    start_ns = 1_774_000_000_000_000_000 // MINUTE_NS * MINUTE_NS + 50_000_000_000
+    settings = {"candle_history_days": 1, "candle_interval_s": 60, "start_ns": start_ns}
+    async with running(chart_of, **settings) as run:
         await run.until(lambda: len(run.of(Candle)) >= 1441, seconds=10.0)
         bars = run.of(Candle)
         opened = [bar.open_ns for bar in bars]

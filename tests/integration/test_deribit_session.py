@@ -168,6 +168,28 @@ async def test_an_order_without_an_answer_is_unknown_and_never_sent_again() -> N
 
 
 @pytest.mark.asyncio
+async def test_a_late_answer_is_adopted() -> None:
+    """The order is unknown after the time-out, and accepted once the venue says so after all."""
+
+    def script(server: ScriptedDeribit) -> None:
+        def keep_silent(_params: dict[str, Any]) -> None:
+            raise Silence
+
+        server.answers["private/buy"] = keep_silent
+
+    async with running(script) as run:
+        await run.connected()
+        run.submit("a-1-1-0-0")
+        (params,) = await run.server.until_asked("private/buy")
+        late = {"id": run.server.last_id, "result": {"order": order_body(params), "trades": []}}
+        await run.until(lambda: run.updates("a-1-1-0-0"))
+        await run.server.push_raw(msgspec.json.encode(late).decode())
+        await run.until(lambda: len(run.updates("a-1-1-0-0")) >= 2)
+        states = [update.status for update in run.updates("a-1-1-0-0")]
+        assert states == [OrderStatus.UNKNOWN, OrderStatus.ACCEPTED]
+
+
+@pytest.mark.asyncio
 async def test_a_broken_connection_leaves_its_orders_unknown() -> None:
     """A reset without a close frame while an order awaits its answer."""
 
