@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from aiohttp import WSCloseCode, WSMsgType, web
-from aiohttp.test_utils import TestServer
 
 CLIENT_ID = "key"
 CLIENT_SECRET = "hush"
@@ -69,7 +68,7 @@ OPTION = {
 class ScriptedDeribit:
     """Answers by method from `answers`; keeps every request in `requests`."""
 
-    def __init__(self, now_ms: Callable[[], int]) -> None:
+    def __init__(self, now_ms: Callable[[], int], *, port: int = 0) -> None:
         self.now_ms = now_ms
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.rest_requests: list[tuple[str, dict[str, str]]] = []
@@ -101,22 +100,26 @@ class ScriptedDeribit:
         app = web.Application()
         app.router.add_get("/ws/api/v2", self._serve_socket)
         app.router.add_get("/api/v2/{room}/{method}", self._serve_rest)
-        self.server = TestServer(app)
+        self._runner = web.AppRunner(app, shutdown_timeout=1.0)
+        self._wanted_port = port
+        self.port = 0
 
     async def __aenter__(self) -> Self:
-        await self.server.start_server()
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self._wanted_port).start()
+        self.port = self._wanted_port or self._runner.addresses[0][1]
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
-        await self.server.close()
+        await self._runner.cleanup()
 
     @property
     def ws_url(self) -> str:
-        return f"ws://127.0.0.1:{self.server.port}/ws/api/v2"
+        return f"ws://127.0.0.1:{self.port}/ws/api/v2"
 
     @property
     def rest_url(self) -> str:
-        return f"http://127.0.0.1:{self.server.port}"
+        return f"http://127.0.0.1:{self.port}"
 
     def summary(self) -> dict[str, Any]:
         return {
