@@ -94,7 +94,13 @@ class Connection:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._subscriptions.run())
             group.create_task(
-                keep_session(self._session, self._config, self._clock, renew_s=renew_s)
+                keep_session(
+                    self._session,
+                    self._config,
+                    self._clock,
+                    renew_s=renew_s,
+                    on_clock=lambda: self._tell("connected", "the clock offset has moved"),
+                )
             )
 
     async def _ask_platform(self) -> None:

@@ -6,6 +6,7 @@ no order leaves. Never run against the real venue: renewal of the authentication
 expires follows its description.
 """
 
+from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 from glmtrader.domain.instruments import SECOND_NS
@@ -21,6 +22,7 @@ from glmtrader.venues.deribit.signing import auth_params
 
 CLOCK_SAMPLES: Final = 3
 CLOCK_REFRESH_S: Final = 60.0
+CLOCK_MOVE_NS: Final = 100_000_000
 TOKEN_LIFE_USED: Final = 0.8
 """Authenticate again after this fraction of the token's life."""
 
@@ -75,13 +77,30 @@ async def authenticate(session: Session, credentials: DeribitCredentials, clock:
 
 
 async def keep_session(
-    session: Session, config: DeribitConfig, clock: Clock, *, renew_s: float | None
+    session: Session,
+    config: DeribitConfig,
+    clock: Clock,
+    *,
+    renew_s: float | None,
+    on_clock: Callable[[], None],
 ) -> NoReturn:
-    """Refresh the clock offset and, in time, the authentication, for as long as it lives."""
+    """Refresh the clock offset and, in time, the authentication, for as long as it lives.
+
+    Args:
+        session: an open one.
+        config: with the credentials, if any.
+        clock: our clock.
+        renew_s: until the authentication should be renewed; None without credentials.
+        on_clock: called when the offset has moved by more than `CLOCK_MOVE_NS`.
+    """
+    told_ns = session.clock_offset_ns or 0
     renew_at_ns = None if renew_s is None else clock.now_ns() + round(renew_s * SECOND_NS)
     while True:
         await clock.sleep(CLOCK_REFRESH_S)
-        await measure_clock(session, clock)
+        offset_ns = await measure_clock(session, clock)
+        if abs(offset_ns - told_ns) > CLOCK_MOVE_NS:
+            told_ns = offset_ns
+            on_clock()
         if config.credentials is None or renew_at_ns is None or clock.now_ns() < renew_at_ns:
             continue
         renew_s = await authenticate(session, config.credentials, clock)

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from typing import Any, Final, NoReturn
 
-from glmtrader.errors import QueueOverflowError, VenueError
+from glmtrader.errors import QueueOverflowError, VenueError, VenueRefusedError
 from glmtrader.kernel.clock import Clock
 from glmtrader.venues.deribit.backoff import Backoff
 from glmtrader.venues.deribit.config import DeribitConfig
@@ -16,6 +16,9 @@ from glmtrader.venues.port import Publish
 REQUESTS_MAX: Final = 64
 ATTEMPTS_MAX: Final = 8
 """With the default back-off about a minute and a half; then the adapter fails as a whole."""
+
+REFUSALS_MAX: Final = 3
+"""The venue's own no rarely changes with time."""
 
 
 class Reporter:
@@ -51,7 +54,7 @@ class Reporter:
         """Answer until cancelled.
 
         Raises:
-            VenueError: a report failed `ATTEMPTS_MAX` times, with the last reason.
+            VenueError: a report failed too often, with the last reason.
         """
         async with asyncio.TaskGroup() as group:
             group.create_task(self._report(reader))
@@ -72,7 +75,8 @@ class Reporter:
                 self._publish(await reader.read(request))
             except VenueError as error:
                 self._counters.warn("report_failed", str(error))
-                if attempt == ATTEMPTS_MAX:
+                refused = isinstance(error, VenueRefusedError)
+                if attempt >= (REFUSALS_MAX if refused else ATTEMPTS_MAX):
                     raise
                 await backoff.wait()
             else:

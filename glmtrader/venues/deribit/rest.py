@@ -114,6 +114,7 @@ class Rest:
                 "session": self._http,
                 "timeout": round(self._config.timeouts.rest_s * 1000),
                 "enableRateLimit": True,
+                "rateLimit": 1000 / self._config.limits.requests_per_s,
             }
         )
         exchange.urls["api"] = {"rest": self._config.rest_url}

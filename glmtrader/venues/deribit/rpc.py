@@ -1,10 +1,13 @@
-"""JSON-RPC requests that await an answer: bounded, each with a deadline, each answered once.
+"""JSON-RPC requests that await an answer: bounded, each with a deadline.
 
-No I/O. Whatever happens to a request, its `on_reply` is called exactly once: with the venue's
-answer, its refusal, or `Unanswered` when none came.
+No I/O. Whatever happens to a request, its `on_reply` is called: with the venue's answer, its
+refusal, or `Unanswered` when none came in time. An answer that comes late, on the same connection,
+is delivered after all: it says what became of an order that is unknown until then.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
@@ -32,6 +35,9 @@ class Unanswered(msgspec.Struct, frozen=True):
     sent: bool
 
 
+LATE_MAX: Final = 256
+"""Overdue requests whose answer is still taken."""
+
 Reply = Answered | Refused | Unanswered
 OnReply = Callable[[Reply], None]
 
@@ -53,6 +59,7 @@ class PendingRequests:
         self._clock = clock
         self._capacity = capacity
         self._pending: dict[int, _Pending] = {}
+        self._overdue: OrderedDict[int, OnReply] = OrderedDict()
         self._next_id = 1
 
     def __len__(self) -> int:
@@ -75,10 +82,14 @@ class PendingRequests:
         pending.sent = True
         due_ns = self._clock.now_ns() + round(timeout_s * SECOND_NS)
         reason = f"{pending.method}: no answer within {timeout_s:g} s"
-        pending.timer = self._clock.call_at(due_ns, lambda: self.drop(request_id, reason))
+        pending.timer = self._clock.call_at(due_ns, lambda: self._expire(request_id, reason))
 
     def answer(self, request_id: int, reply: Reply) -> bool:
-        """Deliver the venue's word; False where nobody awaits it (late, or never asked)."""
+        """Deliver the venue's word, late or not; False where nobody asked."""
+        on_late = self._overdue.pop(request_id, None)
+        if on_late is not None:
+            on_late(reply)
+            return True
         return self._finish(request_id, reply)
 
     def drop(self, request_id: int, reason: str) -> None:
@@ -89,8 +100,18 @@ class PendingRequests:
 
     def drop_all(self, reason: str) -> None:
         """Give up everything: the connection ended."""
+        self._overdue.clear()
         for request_id in list(self._pending):
             self.drop(request_id, reason)
+
+    def _expire(self, request_id: int, reason: str) -> None:
+        pending = self._pending.get(request_id)
+        if pending is None:
+            return
+        self._overdue[request_id] = pending.on_reply
+        if len(self._overdue) > LATE_MAX:
+            self._overdue.popitem(last=False)
+        self.drop(request_id, reason)
 
     def _finish(self, request_id: int, reply: Reply) -> bool:
         pending = self._pending.pop(request_id, None)

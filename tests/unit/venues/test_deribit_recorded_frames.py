@@ -146,6 +146,6 @@ def test_cpu_of_a_ticker_frame(recorded_data: Path, capsys: pytest.CaptureFixtur
                 receiver.session.take_frame(frame)
         best_us = min(best_us, (time.process_time_ns() - started) / 1000 / 20 / len(frames))
     with capsys.disabled():
-        print(f"\nticker frame to published tick: {best_us:.1f} us CPU")
+        print(f"\nticker frame to published tick: {best_us:.1f} us CPU")  # noqa: T201  a benchmark prints
     assert isinstance(receiver.events[-1], MarketTick)
     assert best_us <= 60

@@ -1,0 +1,69 @@
+"""The transaction log as cash flows."""
+
+from decimal import Decimal
+
+import pytest
+from deribit_samples import ACCOUNT, EXPIRY_MS, NOW_NS, OPTION
+
+from glmtrader.domain.order_events import FundingPaid, OptionDelivered, SessionSettled
+from glmtrader.errors import ProtocolError
+from glmtrader.venues.deribit.account_frames import LogEntry
+from glmtrader.venues.deribit.cashflows import Cashflows, cashflows_of
+
+
+def entry(number: int, kind: str, name: str | None, **more: Decimal) -> LogEntry:
+    return LogEntry(
+        id=number,
+        type=kind,
+        timestamp=1000 + number,
+        currency="BTC",
+        change=more.get("change", Decimal(0)),
+        instrument_name=name,
+        price=more.get("price"),
+        index_price=more.get("index_price"),
+        interest_pl=more.get("interest_pl"),
+    )
+
+
+def flows(*entries: LogEntry) -> Cashflows:
+    return cashflows_of(entries, account_id=ACCOUNT, ts_init=NOW_NS)
+
+
+def test_a_settlement_is_its_funding_and_its_price() -> None:
+    """Funding received is negative payment, and comes before the settlement of its session."""
+    line = entry(
+        1, "settlement", "BTC-PERPETUAL", price=Decimal(90000), interest_pl=Decimal("0.0001")
+    )
+    funding, settled = flows(line).events
+    assert isinstance(funding, FundingPaid)
+    assert (funding.amount, funding.currency) == (Decimal("-0.0001"), "BTC")
+    assert isinstance(settled, SessionSettled)
+    assert (settled.price, settled.cursor) == (Decimal(90000), 1001)
+
+
+def test_an_expiry_is_delivered_once() -> None:
+    """Every option of an expiry has a line; the delivery price is told once."""
+    price = Decimal("90123.45")
+    lines = [entry(n, "delivery", OPTION, index_price=price) for n in (1, 2, 2)]
+    (event,) = flows(*lines).events
+    assert isinstance(event, OptionDelivered)
+    assert (event.underlying, event.delivery_price_usd) == ("BTC", price)
+    assert event.expiry_ns == EXPIRY_MS * 1_000_000
+
+
+def test_option_trades_are_not_cash_flows() -> None:
+    """Premiums come with fills; only a perpetual's trade may carry funding."""
+    assert flows(entry(1, "trade", OPTION, change=Decimal("-0.01"))).events == ()
+
+
+def test_what_nothing_books_is_handed_back() -> None:
+    """A deposit changes cash and has no event: it is told as unbooked."""
+    result = flows(entry(1, "deposit", None, change=Decimal(1)))
+    assert result.events == ()
+    assert [line.type for line in result.unbooked] == ["deposit"]
+
+
+def test_a_delivery_without_its_price_is_an_error() -> None:
+    """No price is made up for a delivery."""
+    with pytest.raises(ProtocolError, match="index_price"):
+        flows(entry(1, "delivery", OPTION))
