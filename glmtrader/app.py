@@ -34,10 +34,7 @@ from glmtrader.risk.service import RiskService
 from glmtrader.strategies.engine import StrategyEngine
 from glmtrader.venues.port import Publish, Venue
 
-JOURNAL_COMMIT_NS: Final = SECOND_NS // 10
-"""Records that no order waited for are on disk after this long of process time."""
-
-RETENTION_CHECK_NS: Final = 600 * SECOND_NS
+RETENTION_CHECK_NS: Final = 3600 * SECOND_NS
 
 _log = structlog.get_logger("glmtrader.app")
 
@@ -122,7 +119,6 @@ class System:
         register("strategies", self.strategies.run, *self.strategies.EVENTS)
         register("risk", self.risk.run, *self.risk.EVENTS)
         register(self.execution.name, self.execution.run, *self.execution.EVENTS)
-        self._commit_regularly()
         self._retain_regularly()
 
     def stop(self) -> None:
@@ -160,15 +156,10 @@ class System:
             )
         )
 
-    def _commit_regularly(self) -> None:
-        self.journal.commit()
-        self.clock.call_at(self.clock.now_ns() + JOURNAL_COMMIT_NS, self._commit_regularly)
-
     def _retain_regularly(self) -> None:
         now_ns = self.clock.now_ns()
         keep_ns = round(self.config.journal.retention_days * DAY_NS)
         self.journal.enforce_retention(keep_after_ns=now_ns - keep_ns)
-        self.journal.checkpoint()
         self.clock.call_at(now_ns + RETENTION_CHECK_NS, self._retain_regularly)
 
 

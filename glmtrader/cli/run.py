@@ -16,7 +16,13 @@ from glmtrader.config.loader import load
 from glmtrader.config.schema import Config, Mode
 from glmtrader.domain.risk_events import TradingMode
 from glmtrader.kernel.clock import LoopClock, VirtualClock, wall_now_ns
-from glmtrader.kernel.driver import StopRequest, run_virtual, settle, stopping_on_signals
+from glmtrader.kernel.driver import (
+    StopRequest,
+    keep_journal,
+    run_virtual,
+    settle,
+    stopping_on_signals,
+)
 from glmtrader.kernel.journal import Journal
 from glmtrader.kernel.supervisor import Supervisor
 
@@ -90,6 +96,7 @@ async def _supervise(system: System, options: _Options) -> TradingMode:
             _greet(system, options)
             system.start()
             supervisor.spawn("bus", bus.run)
+            supervisor.spawn("journal", lambda: keep_journal(system.journal))
             supervisor.spawn("venue", system.venue.run, restart=True)
             await stop.wait(options.duration_s)
             await supervisor.stop("venue")

@@ -5,7 +5,6 @@ takes a millisecond or two, so it may run in a core step; fitting never happens 
 """
 
 import math
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import ClassVar, Final
 
@@ -23,20 +22,29 @@ from glmtrader.kernel.inbox import Inbox
 HISTORY_DAYS: Final = 10
 """Bars kept: the model's nine days and one more for outages."""
 
+BARS_MIN: Final = 2
+"""A grid needs two bars; what a forecast needs beyond that, the model says."""
+
 _log = structlog.get_logger("glmtrader.forecast")
 
 
 class CandleHistory:
-    """The last days of one underlying's bars, in order; late and repeated bars are refused."""
+    """The last days of one underlying's bars as columns; bars that cannot be are refused.
+
+    Rows: open time (ns, exact in int64), then open, high, low, close and volume.
+    """
 
     def __init__(self, interval_ns: int) -> None:
         assert interval_ns > 0, f"interval_ns {interval_ns} must be positive"
         self.interval_ns = interval_ns
         self.refused = 0
-        self._bars: deque[Candle] = deque(maxlen=HISTORY_DAYS * DAY_NS // interval_ns)
+        self._room = HISTORY_DAYS * DAY_NS // interval_ns
+        self._open_ns = np.zeros(2 * self._room, dtype=np.int64)
+        self._columns = np.zeros((5, 2 * self._room))
+        self._end = 0
 
     def __len__(self) -> int:
-        return len(self._bars)
+        return min(self._end, self._room)
 
     def add(self, candle: Candle) -> bool:
         """Append a bar.
@@ -45,26 +53,37 @@ class CandleHistory:
             False (and counts it) for a bar of another interval, one that is not newer, and one
             whose prices cannot be true.
         """
-        is_newer = not self._bars or candle.open_ns > self._bars[-1].open_ns
+        is_newer = self._end == 0 or candle.open_ns > self._open_ns[self._end - 1]
         on_grid = candle.interval_ns == self.interval_ns and candle.open_ns % self.interval_ns == 0
         if not (is_newer and on_grid and _is_possible(candle)):
             self.refused += 1
             return False
-        self._bars.append(candle)
+        if self._end == len(self._open_ns):
+            self._make_room()
+        self._open_ns[self._end] = candle.open_ns
+        self._columns[:, self._end] = (
+            candle.open,
+            candle.high,
+            candle.low,
+            candle.close,
+            candle.volume,
+        )
+        self._end += 1
         return True
 
     def arrays(self) -> CandleArrays:
-        """The history on its regular grid, outages marked."""
-        bars = self._bars
+        """The history on its regular grid, outages marked; needs two bars."""
+        kept = slice(self._end - len(self), self._end)
         return regularise(
-            np.array([bar.open_ns for bar in bars], dtype=np.int64),
-            np.array([bar.open for bar in bars]),
-            np.array([bar.high for bar in bars]),
-            np.array([bar.low for bar in bars]),
-            np.array([bar.close for bar in bars]),
-            np.array([bar.volume for bar in bars]),
-            interval_ns=self.interval_ns,
+            self._open_ns[kept], *self._columns[:, kept], interval_ns=self.interval_ns
         )
+
+    def _make_room(self) -> None:
+        """Move the newest bars to the front; once in as many bars as are kept."""
+        kept = slice(self._end - self._room, self._end)
+        self._open_ns[: self._room] = self._open_ns[kept]
+        self._columns[:, : self._room] = self._columns[:, kept]
+        self._end = self._room
 
 
 class ForecastService:
@@ -105,7 +124,8 @@ class ForecastService:
         if model is None or candle.interval_ns != self._interval_ns:
             return
         history = self._histories.setdefault(candle.underlying, CandleHistory(self._interval_ns))
-        if not history.add(candle) or candle.ts_event < self._quiet_until_ns:
+        is_quiet = candle.ts_event < self._quiet_until_ns
+        if not history.add(candle) or is_quiet or len(history) < BARS_MIN:
             return
         values = predict(model, history.arrays(), candle.ts_event, underlying=candle.underlying)
         if isinstance(values, ForecastUnavailable):

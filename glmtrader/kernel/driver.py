@@ -8,6 +8,10 @@ from typing import Final
 
 from glmtrader.kernel.bus import Bus
 from glmtrader.kernel.clock import VirtualClock
+from glmtrader.kernel.journal import Journal
+
+JOURNAL_COMMIT_S: Final = 0.1
+CHECKPOINT_BEATS: Final = 600
 
 TIMERS_BEFORE_EDGES: Final = 256
 """Virtual timers fired before printers and recorders get a turn of the loop."""
@@ -25,6 +29,24 @@ async def run_virtual(
         if fired % TIMERS_BEFORE_EDGES == 0:
             await asyncio.sleep(0)
     await asyncio.sleep(0)
+
+
+async def keep_journal(journal: Journal) -> None:
+    """Commit what no order waited for ten times a second, and checkpoint once a minute; real time.
+
+    Raises:
+        JournalError: the disk refuses; the process must not go on.
+    """
+    beats = 0
+    try:
+        while True:
+            await asyncio.sleep(JOURNAL_COMMIT_S)
+            journal.commit()
+            beats += 1
+            if beats % CHECKPOINT_BEATS == 0:
+                journal.checkpoint()
+    finally:
+        journal.commit()
 
 
 class StopRequest:

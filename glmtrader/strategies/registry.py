@@ -8,7 +8,7 @@ import msgspec
 from glmtrader.domain.decisions import Decision, MarketState
 from glmtrader.domain.event import Event
 from glmtrader.domain.ids import AccountId, StrategyId
-from glmtrader.domain.market_events import VolatilityForecast, VolatilitySurface
+from glmtrader.domain.market_events import VolatilitySurface
 from glmtrader.domain.risk_events import PortfolioRisk
 from glmtrader.strategies import delta_hedger, pq_vol
 from glmtrader.strategies.costs import CostAssumptions
@@ -68,7 +68,7 @@ KINDS: dict[str, StrategyKind] = {
         decide=pq_vol.decide,
         params_type=pq_vol.PQVolParams,
         initial_memory=pq_vol.initial_memory,
-        triggers=(VolatilitySurface, VolatilityForecast),
+        triggers=(VolatilitySurface,),
         expiry_window=_pq_window,
         records_every_hold=True,
     ),

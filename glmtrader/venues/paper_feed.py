@@ -33,6 +33,7 @@ class PaperFeed:
         self._chain_interval_ns = round(chain_interval_s * SECOND_NS)
         self._publish = publish
         self._chain_due_ns = 0
+        self._chain_sent_ns: dict[str, int] = {}
         self._candle_close_ns = 0
 
     def start(self, now_ns: int) -> None:
@@ -51,8 +52,14 @@ class PaperFeed:
         if now_ns >= self._chain_due_ns:
             self._chain_due_ns = now_ns + self._chain_interval_ns
             for underlying in self._exchange.underlyings:
-                chain = chain_snapshot(self._exchange, underlying, self._venue, ts_init=now_ns)
-                self._publish(chain)
+                self._publish_chain(underlying, now_ns)
+
+    def _publish_chain(self, underlying: str, now_ns: int) -> None:
+        """Publish a chain once: a recorded one stays the same until the next was recorded."""
+        chain = chain_snapshot(self._exchange, underlying, self._venue, ts_init=now_ns)
+        if chain.ts_event > self._chain_sent_ns.get(underlying, -1):
+            self._chain_sent_ns[underlying] = chain.ts_event
+            self._publish(chain)
 
     def _publish_ticks(self, now_ns: int, watched: Sequence[InstrumentId]) -> None:
         perpetuals = (item.instrument_id for item in self._exchange.perpetuals())
