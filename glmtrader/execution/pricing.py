@@ -112,12 +112,12 @@ def _option_cap(request: CrossRequest, quote: Quote) -> Decimal | Refusal:
         return Refusal("no_surface", f"no surface at the expiry of {instrument.instrument_id}")
     strike, forward = float(instrument.strike), surface.forward
     vol = float(np.interp(strike, surface.strikes, surface.mid_vols))
-    if not (math.isfinite(vol) and math.isfinite(forward) and vol >= 0 and forward > 0):
-        return Refusal("no_model_price", f"{instrument.instrument_id}: {vol} at forward {forward}")
     vol_at_cap = max(VOL_MIN, vol + request.side.sign * request.cap_vol)
     years, is_call = instrument.years(request.now_ns), bool(instrument.is_call)
-    model = black76_scalar.price(forward, strike, years, vol, is_call=is_call)
-    moved = black76_scalar.price(forward, strike, years, vol_at_cap, is_call=is_call) - model
+    model = black76_scalar.price_one(forward, strike, years, vol, is_call)
+    moved = black76_scalar.price_one(forward, strike, years, vol_at_cap, is_call) - model
+    if not (math.isfinite(model) and math.isfinite(moved)):
+        return Refusal("no_model_price", f"{instrument.instrument_id}: {vol} at forward {forward}")
     unit = forward if instrument.is_inverse else 1.0
     reference = quote.mark if quote.mark is not None else Decimal(repr(model / unit))
     return reference + Decimal(repr(moved / unit))
