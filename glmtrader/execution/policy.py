@@ -8,6 +8,7 @@ from enum import StrEnum
 import msgspec
 
 from glmtrader.domain.instruments import MINUTE_NS, SECOND_NS
+from glmtrader.domain.validation import require
 
 
 class ExternalOrders(StrEnum):
@@ -74,26 +75,23 @@ class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     external_orders: ExternalOrders = ExternalOrders.HALT
 
     def __post_init__(self) -> None:
-        faults = _faults(self)
-        if faults:
-            raise ValueError("; ".join(faults))
-
-
-def _faults(policy: ExecutionPolicy) -> list[str]:
-    faults = []
-    caps = (policy.cap_vol, policy.cap_finish_vol, policy.cap_unwind_vol)
-    if not 0 < caps[0] <= caps[1] <= caps[2]:
-        faults.append(f"cap_vol, cap_finish_vol, cap_unwind_vol {caps} must be positive and ascend")
-    if not 0 < policy.strangle_delta < 0.5:
-        faults.append(f"strangle_delta {policy.strangle_delta} must be between 0 and 0.5")
-    if not 0 <= policy.hedge_slippage <= policy.hedge_collar < 1:
-        faults.append(
-            f"hedge_slippage {policy.hedge_slippage} must be between 0 and hedge_collar"
-            f" {policy.hedge_collar}, and that below 1"
+        caps = (self.cap_vol, self.cap_finish_vol, self.cap_unwind_vol)
+        bounds = [name for name in self.__struct_fields__ if name.endswith(("_ns", "_max"))]
+        require(
+            (0 < caps[0] <= caps[1] <= caps[2], f"cap_vol and after it {caps} must ascend from 0"),
+            (
+                0 < self.strangle_delta < 0.5,
+                f"strangle_delta {self.strangle_delta} is not in (0, 0.5)",
+            ),
+            (
+                0 <= self.hedge_slippage <= self.hedge_collar < 1,
+                (
+                    f"hedge_slippage {self.hedge_slippage} is not in [0, hedge_collar"
+                    f" {self.hedge_collar}], or that is not below 1"
+                ),
+            ),
+            *(
+                (getattr(self, name) > 0, f"{name} {getattr(self, name)} must be positive")
+                for name in bounds
+            ),
         )
-    faults.extend(
-        f"{name} {getattr(policy, name)} must be positive"
-        for name in policy.__struct_fields__
-        if name.endswith(("_ns", "_max")) and getattr(policy, name) <= 0
-    )
-    return faults

@@ -5,6 +5,7 @@ what `cap_vol` is worth by Black-76 at this strike. A perpetual's is a collar ar
 Pure: the quote and the surface's slice are handed in.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
@@ -17,7 +18,7 @@ from glmtrader.domain.market_events import SurfaceSlice
 from glmtrader.domain.orders import Side
 from glmtrader.execution.legs import Leg, Refusal
 from glmtrader.market.quote_book import Quote
-from glmtrader.quant import black76
+from glmtrader.quant import black76_scalar
 
 VOL_MIN = 0.01
 """A cap below the reference does not go under this volatility; the price stays defined."""
@@ -109,14 +110,14 @@ def _option_cap(request: CrossRequest, quote: Quote) -> Decimal | Refusal:
     assert instrument.strike is not None, "an option has a strike"
     if surface is None:
         return Refusal("no_surface", f"no surface at the expiry of {instrument.instrument_id}")
-    strike = float(instrument.strike)
+    strike, forward = float(instrument.strike), surface.forward
     vol = float(np.interp(strike, surface.strikes, surface.mid_vols))
-    vols = np.array((vol, max(VOL_MIN, vol + request.side.sign * request.cap_vol)))
-    years = instrument.years(request.now_ns)
-    model = black76.price(surface.forward, strike, years, vols, bool(instrument.is_call))
-    if instrument.is_inverse:
-        model = black76.coin_price(model, surface.forward)
-    if not np.isfinite(model).all():
-        return Refusal("no_model_price", f"{instrument.instrument_id}: {vols} gives no price")
-    reference = quote.mark if quote.mark is not None else Decimal(repr(float(model[0])))
-    return reference + Decimal(repr(float(model[1] - model[0])))
+    vol_at_cap = max(VOL_MIN, vol + request.side.sign * request.cap_vol)
+    years, is_call = instrument.years(request.now_ns), bool(instrument.is_call)
+    model = black76_scalar.price_one(forward, strike, years, vol, is_call)
+    moved = black76_scalar.price_one(forward, strike, years, vol_at_cap, is_call) - model
+    if not (math.isfinite(model) and math.isfinite(moved)):
+        return Refusal("no_model_price", f"{instrument.instrument_id}: {vol} at forward {forward}")
+    unit = forward if instrument.is_inverse else 1.0
+    reference = quote.mark if quote.mark is not None else Decimal(repr(model / unit))
+    return reference + Decimal(repr(moved / unit))

@@ -28,6 +28,7 @@ from glmtrader.market.quote_book import Quote
 from glmtrader.quant import black76
 
 D = Decimal
+BROKEN = msgspec.structs.replace(SLICE, mid_vols=(0.5, float("nan"), 0.5))
 
 
 def request(wanted: Any, **changes: Any) -> LegRequest:
@@ -222,6 +223,7 @@ def test_hedge_price_goes_through_the_touch_within_the_collar() -> None:
         (quote("0.0270", "0.0280"), {"now_ns": NOW_NS + 2 * MINUTE_NS}, "stale_quote"),
         (quote("0.0270", "0.0280"), {"now_ns": EXPIRY_NS}, "expired"),
         (quote("0.0270", "0.0280"), {"slice": None}, "no_surface"),
+        (quote("0.0270", "0.0280"), {"slice": BROKEN}, "no_model_price"),
     ],
 )
 def test_price_is_refused_with_a_reason(top: Quote, changes: dict[str, Any], why: str) -> None:
