@@ -14,7 +14,7 @@ from glmtrader.domain.instruments import HOUR_NS, MINUTE_NS, Instrument
 from glmtrader.domain.ledger import Ledger
 from glmtrader.domain.market_events import FloatArray
 from glmtrader.domain.order_events import Fill, OrderCommand, OrderUpdate, VenueReport
-from glmtrader.domain.orders import Account, Order
+from glmtrader.domain.orders import Account, Order, OrderPurpose
 from glmtrader.domain.risk_events import PortfolioRisk, TradingMode
 from glmtrader.risk import portfolio
 from glmtrader.risk.exposure import Exposure, ExposureBook
@@ -284,28 +284,34 @@ class AccountDesk:
         exposure = self.book.by_id.get(order.instrument_id) or Exposure(instrument)
         unit = exposure.unit or self._unit_of_new(instrument, now_ns)
         quantity = float(order.signed_quantity)
-        high, low = exposure.position + exposure.buys, exposure.position - exposure.sells
-        before = float(exposure.worst)
-        after = max(abs(float(high) + max(quantity, 0.0)), abs(float(low) + min(quantity, 0.0)))
+        high = float(exposure.position + exposure.buys)
+        low = float(exposure.position - exposure.sells)
+        before = max(abs(high), abs(low))
+        after = abs(high + quantity) if quantity > 0 else abs(low + quantity)
         quote = self._inputs.quotes.get(order.instrument_id)
         return OrderFacts(
             order=order,
             instrument=instrument,
             is_listed=self._inputs.catalogue.is_listed(order.instrument_id),
             is_repeated=order.client_order_id in self.orders,
-            reduction=reduction(
-                order.purpose,
-                position_filled=exposure.filled,
-                signed_quantity=order.signed_quantity,
-                delta_filled=self.delta_filled(instrument.underlying),
-                delta_order=None if unit is None else quantity * unit.delta_coin,
-            ),
+            reduction=self._reduction(order, exposure, unit),
             quote=quote,
             quote_age_ns=None if quote is None else now_ns - quote.ts_ns,
             unit=unit,
             quantity=quantity,
             worst_before=before,
             worst_after=max(after, before),
+        )
+
+    def _reduction(self, order: Order, exposure: Exposure, unit: UnitRisk | None) -> Reduction:
+        if order.purpose is OrderPurpose.OPEN:
+            return Reduction.NONE
+        return reduction(
+            order.purpose,
+            position_filled=exposure.filled,
+            signed_quantity=order.signed_quantity,
+            delta_filled=self.delta_filled(exposure.instrument.underlying),
+            delta_order=None if unit is None else float(order.signed_quantity) * unit.delta_coin,
         )
 
     def view(self, underlying: str, now_ns: int, *, gate: GateState) -> RiskView:

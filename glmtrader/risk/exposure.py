@@ -64,11 +64,6 @@ class Exposure:
         """The position with everything in flight filled."""
         return self.position + self.buys - self.sells
 
-    @property
-    def worst(self) -> Decimal:
-        """The largest absolute position that can come of what is in flight."""
-        return max(abs(self.position + self.buys), abs(self.position - self.sells))
-
     def contribute(self) -> Contribution:
         """What it adds now; `NOTHING` where it is empty or has no price."""
         unit = self.unit

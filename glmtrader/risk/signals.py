@@ -6,6 +6,8 @@ can only hedge. `hold` asks for nothing.
 
 from decimal import Decimal
 
+import numpy as np
+
 from glmtrader.domain.decisions import Action, Intent, IntentType
 from glmtrader.domain.ids import IntentId
 from glmtrader.domain.instruments import Instrument
@@ -50,12 +52,17 @@ def to_intent(
     return StrategyIntent(
         ts_event=signal.ts_event,
         ts_init=signal.ts_init,
-        intent_id=IntentId(f"{signal.strategy_id}-s{signal.ts_init}"),
+        intent_id=_intent_id(signal),
         strategy_id=signal.strategy_id,
         account_id=signal.account_id,
         underlying=instrument.underlying,
         intent=intent,
     )
+
+
+def _intent_id(signal: StrategySignal) -> IntentId:
+    """By its time in microseconds, base 36: short, because order ids are made of it."""
+    return IntentId(f"{signal.strategy_id}-s{np.base_repr(signal.ts_init // 1000, 36).lower()}")
 
 
 def _intent_type(signal: StrategySignal, instrument: Instrument, *, is_buy: bool) -> IntentType:
