@@ -74,8 +74,9 @@ class CandleHistory:
     def arrays(self) -> CandleArrays:
         """The history on its regular grid, outages marked; needs two bars."""
         kept = slice(self._end - len(self), self._end)
+        opened, high, low, close, volume = self._columns[:, kept]
         return regularise(
-            self._open_ns[kept], *self._columns[:, kept], interval_ns=self.interval_ns
+            self._open_ns[kept], opened, high, low, close, volume, interval_ns=self.interval_ns
         )
 
     def _make_room(self) -> None:
