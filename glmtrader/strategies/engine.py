@@ -31,7 +31,7 @@ from glmtrader.strategies.registry import KINDS, StrategyInstance, StrategyKind
 from glmtrader.strategies.state_builder import build_state
 from glmtrader.strategies.views import MarketViews, StrategyBook, belongs_to
 
-HOLD_RECORD_INTERVAL_NS: Final = MINUTE_NS
+HOLD_RECORD_INTERVAL_NS: Final = 10 * MINUTE_NS
 SNAPSHOT_INTERVAL_NS: Final = 60 * MINUTE_NS
 
 _encoder = msgspec.json.Encoder(order="deterministic")

@@ -3,7 +3,7 @@
 A forecast is made for a fixed horizon (7 days: one whole week, so its calendar weights average to
 one). At another expiry the same rate of variance is spread over the trading time until then, and
 annualised again in calendar time. Mean reversion between 7 days and the expiry is left out: within
-the 4.5 to 10 days that are opened it moves a forecast by less than its own error.
+the 4 to 11 days that are opened it moves a forecast by less than its own error.
 """
 
 import msgspec

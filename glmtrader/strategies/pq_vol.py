@@ -47,7 +47,8 @@ class PQVolParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             ask - q_straddle does.
         size_straddles: of one intent. position_straddles_max: of the whole position.
         confidence_min: of the forecast. cooldown_s: between opening intents.
-        expiry_days_target, expiry_days_min, expiry_days_max: which expiry is opened.
+        expiry_days_target, expiry_days_min, expiry_days_max: which expiry is opened; a window of
+            seven days always holds one weekly expiry.
         close_days: when the expiry policy acts.
         fomo_score_max, drawdown_pct_max: brakes on new risk.
         surface_age_s_max, forecast_age_s_max, portfolio_age_s_max: staleness budgets.
@@ -61,8 +62,8 @@ class PQVolParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     confidence_min: float = 0.1
     cooldown_s: float = 3600.0
     expiry_days_target: float = 7.0
-    expiry_days_min: float = 4.5
-    expiry_days_max: float = 10.0
+    expiry_days_min: float = 4.0
+    expiry_days_max: float = 11.0
     expiry_policy: ExpiryPolicy = ExpiryPolicy.CLOSE
     close_days: float = 1.5
     fomo_score_max: float = 0.7
@@ -195,9 +196,11 @@ def _brake_halted(state: MarketState, _: PQVolParams, __: PQVolMemory) -> str | 
 
 
 def _brake_missing(state: MarketState, _: PQVolParams, __: PQVolMemory) -> str | None:
+    no_surface = state.staleness.surface_ns is None
     required = {
-        "surface": state.p_vol,
-        "straddle_quote": state.p_vol_bid and state.p_vol_ask,
+        "surface" if no_surface else "expiry_in_window": state.p_vol,
+        "straddle_bid": state.p_vol_bid,
+        "straddle_ask": state.p_vol_ask,
         "forecast": state.q_straddle,
         "cost": state.cost_vol,
         "portfolio": state.leverage,

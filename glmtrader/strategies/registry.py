@@ -31,7 +31,7 @@ class StrategyKind(msgspec.Struct, frozen=True, kw_only=True):
         triggers: events on which it decides.
         expiry_window: of the option it trades; None for strategies without options.
         records_every_hold: False where holds come with every price move: then a hold is recorded
-            when its reason changes, and once a minute.
+            when its reason changes, and every ten minutes.
     """
 
     name: str
