@@ -128,13 +128,15 @@ def server_of(system: System, config: Config) -> ApiServer:
 
 
 @asynccontextmanager
-async def running(folder: Path, *, venue: bool = True) -> AsyncIterator[World]:
+async def running(
+    folder: Path, *, venue: bool = True, start_ns: int = START_NS
+) -> AsyncIterator[World]:
     """A started system; with `venue`, its market is open too."""
     config = paper_config(folder)
-    clock = VirtualClock(START_NS)
+    clock = VirtualClock(start_ns)
     with open_journal(config) as journal:
         market = assembly.generated_market(config, START_NS)
-        make_venue = assembly.paper_venue(config, market, START_NS)
+        make_venue = assembly.paper_venue(config, market, start_ns)
         system = System(config, clock=clock, journal=journal, make_venue=make_venue)
         world = World(system, clock, server_of(system, config))
         async with Supervisor(clock, system.bus.publish) as supervisor:

@@ -325,3 +325,17 @@ async def test_a_taken_port_is_a_clear_error_before_anything_runs(
             system.config = original
     for part in (str(port), "port = 0", "enabled = false"):
         assert part in str(refused.value)
+
+
+async def test_positions_are_served_again_after_a_restart(tmp_path: Path) -> None:
+    """What an earlier run booked is known from the ledger's snapshot, its average price too."""
+    async with running(tmp_path) as world:
+        await world.advance(60.0)
+        before = (await world.ask(f"{OPTIONS}/positions/options")).json
+    async with running(tmp_path, start_ns=world.clock.now_ns()) as world:
+        await world.advance(1.0)
+        after = (await world.ask(f"{OPTIONS}/positions/options")).json
+    assert before["total_count"] == 2
+    names = ("symbol", "quantity", "avg_price", "strategy_id")
+    wanted = [[item[name] for name in names] for item in before["positions"]]
+    assert [[item[name] for name in names] for item in after["positions"]] == wanted
