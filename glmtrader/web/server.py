@@ -75,8 +75,9 @@ class ApiServer:
                 (self._host, self._port), family=family, backlog=CONNECTIONS_WAITING_MAX
             )
         except OSError as error:
+            why = str(error.strerror or error).partition(" (while")[0].lower()
             raise AddressUnavailableError(
-                f"cannot listen on {self._host} port {self._port}: {error.strerror or error};"
+                f"cannot listen on {self._host} port {self._port}: {why};"
                 " set [api] port = 0 for any free port, or [api] enabled = false"
             ) from error
 
