@@ -3,6 +3,8 @@
 import asyncio
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import click
@@ -14,6 +16,7 @@ from glmtrader.cli.logs import configure_logs
 from glmtrader.cli.printer import Printer
 from glmtrader.config.loader import load
 from glmtrader.config.schema import Config, Mode
+from glmtrader.domain.ids import AccountId
 from glmtrader.domain.risk_events import TradingMode
 from glmtrader.kernel.clock import LoopClock, VirtualClock, wall_now_ns
 from glmtrader.kernel.driver import (
@@ -25,6 +28,8 @@ from glmtrader.kernel.driver import (
 )
 from glmtrader.kernel.journal import Journal
 from glmtrader.kernel.supervisor import Supervisor
+from glmtrader.web.server import ApiServer
+from glmtrader.web.views import ViewCache, WebScope
 
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)([smhd])$")
 _UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -90,10 +95,13 @@ async def _supervise(system: System, options: _Options) -> TradingMode:
     bus = system.bus
     printer = Printer(bus, as_json=options.as_json, quiet=options.quiet)
     stop = StopRequest()
-    with stopping_on_signals(stop):
+    with stopping_on_signals(stop), _api(system) as api:
         async with Supervisor(system.clock, bus.publish) as supervisor:
             supervisor.spawn("printer", printer.run)
-            _greet(system, options)
+            _greet(system, options, None if api is None else api.url)
+            if api is not None:
+                supervisor.spawn("views", api.views.run, restart=True)
+                supervisor.spawn("api", api.run, restart=True)
             system.start()
             supervisor.spawn("bus", bus.run)
             supervisor.spawn("journal", lambda: keep_journal(system.journal))
@@ -120,7 +128,7 @@ async def _backtest(config: Config, options: _Options) -> TradingMode:
         printer = Printer(system.bus, as_json=options.as_json, quiet=options.quiet)
         async with Supervisor(clock, system.bus.publish) as supervisor:
             supervisor.spawn("printer", printer.run)
-            _greet(system, options)
+            _greet(system, options, None)
             system.start()
             supervisor.spawn("venue", system.venue.run)
             await settle()
@@ -134,6 +142,29 @@ async def _backtest(config: Config, options: _Options) -> TradingMode:
     return system.execution.mode
 
 
+@contextmanager
+def _api(system: System) -> Iterator[ApiServer | None]:
+    """The HTTP side, its address taken before anything is traded; None where it is off."""
+    config = system.config
+    if not config.api.enabled:
+        yield None
+        return
+    scope = WebScope(
+        account_id=AccountId(config.account.id),
+        underlyings=config.underlyings,
+        quote_age_ns_max=config.risk.quote_age_ns_max,
+        surface_age_ns_max=config.risk.surface_age_ns_max,
+    )
+    views = ViewCache(system.bus, system.clock, scope)
+    host, port = config.api.host, config.api.port
+    api = ApiServer(views, host, port, clock=system.clock, bus=system.bus)
+    api.bind()
+    try:
+        yield api
+    finally:
+        api.close()
+
+
 def _fresh(config: Config) -> None:
     """A backtest starts from nothing: the journal of the one before is replaced."""
     path = journal_path(config)
@@ -141,7 +172,7 @@ def _fresh(config: Config) -> None:
         path.with_name(name).unlink(missing_ok=True)
 
 
-def _greet(system: System, options: _Options) -> None:
+def _greet(system: System, options: _Options, status_url: str | None) -> None:
     if options.as_json or options.quiet:
         return
     config = system.config
@@ -150,8 +181,8 @@ def _greet(system: System, options: _Options) -> None:
     click.echo(f"journal {journal_path(config)} (start {system.journal.epoch})")
     if config.mode is Mode.PAPER:
         click.echo("the market is simulated: no key, no network, no money")
-    if config.api.enabled and config.mode is not Mode.BACKTEST:
-        click.echo(f"status http://{config.api.host}:{config.api.port}/")
+    if status_url is not None:
+        click.echo(f"status {status_url}")
 
 
 def _conclude(system: System, printer: Printer, reason: str | None) -> None:
