@@ -4,6 +4,7 @@ import asyncio
 import re
 import sys
 from dataclasses import dataclass
+from typing import Final
 
 import click
 
@@ -22,6 +23,9 @@ from glmtrader.kernel.supervisor import Supervisor
 
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)([smhd])$")
 _UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+RECORDER_END_S_MAX: Final = 1.0
+"""Real time for the last rows of a recording; a stop takes less than two seconds in all."""
 
 
 class Duration(click.ParamType[float]):
@@ -83,10 +87,13 @@ async def _trade(config: Config, options: _Options) -> TradingMode:
 async def _supervise(system: System, options: _Options) -> TradingMode:
     bus = system.bus
     printer = Printer(bus, as_json=options.as_json, quiet=options.quiet)
+    recorder = assembly.recorder(system.config, bus, system.clock)
     stop = StopRequest()
     with stopping_on_signals(stop):
         async with Supervisor(system.clock, bus.publish) as supervisor:
             supervisor.spawn("printer", printer.run)
+            if recorder is not None:
+                supervisor.spawn(recorder.name, recorder.run, restart=True)
             _greet(system, options)
             system.start()
             supervisor.spawn("bus", bus.run)
@@ -97,6 +104,8 @@ async def _supervise(system: System, options: _Options) -> TradingMode:
             await supervisor.stop("bus")
             system.stop()
             await settle()
+            if recorder is not None:
+                await recorder.ended(RECORDER_END_S_MAX)
     _conclude(system, printer, stop.reason)
     return system.execution.mode
 
@@ -111,8 +120,11 @@ async def _backtest(config: Config, options: _Options) -> TradingMode:
         make_venue = assembly.paper_venue(config, market, market.start_ns)
         system = System(config, clock=clock, journal=journal, make_venue=make_venue)
         printer = Printer(system.bus, as_json=options.as_json, quiet=options.quiet)
+        recorder = assembly.recorder(config, system.bus, clock)
         async with Supervisor(clock, system.bus.publish) as supervisor:
             supervisor.spawn("printer", printer.run)
+            if recorder is not None:
+                supervisor.spawn(recorder.name, recorder.run, restart=True)
             _greet(system, options)
             system.start()
             supervisor.spawn("venue", system.venue.run)
@@ -123,6 +135,8 @@ async def _backtest(config: Config, options: _Options) -> TradingMode:
             await supervisor.stop("venue")
             system.stop()
             await settle()
+            if recorder is not None:
+                await recorder.ended(RECORDER_END_S_MAX)
         _conclude(system, printer, stop.reason)
     return system.execution.mode
 
