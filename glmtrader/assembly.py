@@ -1,15 +1,19 @@
-"""Which clock and which venue stand behind the ports in each mode; beside `app`, at its level."""
+"""Which clock, venue and recorder a mode gets; beside `app`, at its level."""
 
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from glmtrader.app import MakeVenue, account_path
-from glmtrader.config.schema import Config
+from glmtrader.config.schema import Config, Mode
 from glmtrader.domain.ids import AccountId
+from glmtrader.domain.instruments import DAY_NS, SECOND_NS
 from glmtrader.errors import DataError
+from glmtrader.kernel.bus import Bus
 from glmtrader.kernel.clock import Clock
 from glmtrader.kernel.ids import generator
+from glmtrader.market.recorder import Recorder, RecorderSettings
 from glmtrader.simulator.exchange import SimulatedExchange
 from glmtrader.simulator.exchange_config import AccountConfig, ExchangeConfig
 from glmtrader.simulator.generated import GeneratedMarket
@@ -24,6 +28,9 @@ from glmtrader.venues.port import Publish, Venue
 
 REQUEST_TIMEOUT_MS: Final = 1_000.0
 """Real time to wait for the paper venue's answer; scaled with the clock."""
+
+RECORDER_FLUSH_S: Final = 300.0
+"""Real time between files of a recording; a backtest, which a kill does not hurt, writes by day."""
 
 _ORIGIN_DECODER: Final = msgspec.json.Decoder(dict[str, int])
 
@@ -112,3 +119,19 @@ def deribit_venue(config: Config) -> MakeVenue:
         return DeribitVenue(config.deribit, clock=clock, publish=publish)
 
     return make
+
+
+def recorder(config: Config, bus: Bus, clock: Clock) -> Recorder | None:
+    """The recorder, opened and subscribed; None where the configuration wants none."""
+    if not config.recorder.enabled:
+        return None
+    virtual = config.mode is Mode.BACKTEST
+    settings = RecorderSettings(
+        folder=Path(config.data_dir) / config.recorder.path,
+        size_mb_max=config.recorder.size_mb_max,
+        flush_s=DAY_NS / SECOND_NS if virtual else RECORDER_FLUSH_S * config.speed,
+        in_place=virtual,
+    )
+    made = Recorder(bus, settings, clock=clock)
+    made.open()
+    return made

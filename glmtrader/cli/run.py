@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import click
 
@@ -33,6 +34,9 @@ from glmtrader.web.views import ViewCache, WebScope
 
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)([smhd])$")
 _UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+RECORDER_END_S_MAX: Final = 1.0
+"""Real time for the last rows of a recording; a stop takes less than two seconds in all."""
 
 
 class Duration(click.ParamType[float]):
@@ -94,10 +98,13 @@ async def _trade(config: Config, options: _Options) -> TradingMode:
 async def _supervise(system: System, options: _Options) -> TradingMode:
     bus = system.bus
     printer = Printer(bus, as_json=options.as_json, quiet=options.quiet)
+    recorder = assembly.recorder(system.config, bus, system.clock)
     stop = StopRequest()
     with stopping_on_signals(stop), _api(system) as api:
         async with Supervisor(system.clock, bus.publish) as supervisor:
             supervisor.spawn("printer", printer.run)
+            if recorder is not None:
+                supervisor.spawn(recorder.name, recorder.run, restart=True)
             _greet(system, options, None if api is None else api.url)
             if api is not None:
                 supervisor.spawn("views", api.views.run, restart=True)
@@ -112,6 +119,8 @@ async def _supervise(system: System, options: _Options) -> TradingMode:
             await supervisor.stop("bus")
             system.stop()
             await settle()
+            if recorder is not None:
+                await recorder.ended(RECORDER_END_S_MAX)
     _conclude(system, printer, stop.reason)
     return system.execution.mode
 
@@ -126,8 +135,11 @@ async def _backtest(config: Config, options: _Options) -> TradingMode:
         make_venue = assembly.paper_venue(config, market, market.start_ns)
         system = System(config, clock=clock, journal=journal, make_venue=make_venue)
         printer = Printer(system.bus, as_json=options.as_json, quiet=options.quiet)
+        recorder = assembly.recorder(config, system.bus, clock)
         async with Supervisor(clock, system.bus.publish) as supervisor:
             supervisor.spawn("printer", printer.run)
+            if recorder is not None:
+                supervisor.spawn(recorder.name, recorder.run, restart=True)
             _greet(system, options, None)
             system.start()
             supervisor.spawn("venue", system.venue.run)
@@ -138,6 +150,8 @@ async def _backtest(config: Config, options: _Options) -> TradingMode:
             await supervisor.stop("venue")
             system.stop()
             await settle()
+            if recorder is not None:
+                await recorder.ended(RECORDER_END_S_MAX)
         _conclude(system, printer, stop.reason)
     return system.execution.mode
 

@@ -67,6 +67,8 @@ class ChainSnapshot(Event, frozen=True, kw_only=True):
         forward: USD forward of each row's expiry, float64[n].
         inverse: whether prices are in coin.
         index_usd: the index at the same moment.
+        mark_vol: the volatility behind `mark`, fraction a year, float64[n], where the venue says
+            it; NaN for rows where it does not.
     """
 
     topic: ClassVar[str] = "market.chain"
@@ -86,6 +88,7 @@ class ChainSnapshot(Event, frozen=True, kw_only=True):
     forward: FloatArray
     inverse: bool
     index_usd: float
+    mark_vol: FloatArray | None = None
 
 
 class InstrumentsListed(Event, frozen=True, kw_only=True):

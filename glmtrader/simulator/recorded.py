@@ -1,23 +1,29 @@
-"""A market that was recorded: Deribit option chains and Binance candles, replayed.
+"""A market that was recorded: option chains, candles and, of the recorder, ticks; replayed.
 
-`RecordedMarket` is a `MarketModel`. What it takes for granted, because nothing finer was recorded:
+`RecordedMarket` is a `MarketModel`. With `tick_pattern` index and perpetual's book are those of the
+recorded ticks. Without, it takes for granted, because nothing finer was recorded:
 
-- The index is the last completed five-minute close of the coin against USDT, taken as USD; the
-  delivery price is the mean of the closes from 07:30 to 08:00 UTC.
-- Options trade only for `trade_window_s` after a snapshot, at its quotes; outside it bid and ask
-  are NaN. Between snapshots strike volatilities are held and marks follow the index and the clock.
+- The index is the last completed five-minute close of the coin against USDT, taken as USD.
 - The perpetual is linear, settled in USD, quoted half a tick around its last close.
 - The funding rate is the one settled last: the rate of a running interval is not known before
   its end, so an account that accrues continuously pays each interval's rate eight hours late.
 - Sizes behind quotes are those of the settings where they were not recorded.
+
+In both cases options trade only for `trade_window_s` after a snapshot, at its quotes; outside it
+bid and ask are NaN. Between snapshots strike volatilities are held and marks follow the index and
+the clock. The delivery price is the mean of the closes from 07:30 to 08:00 UTC. Funding is charged
+only where rates were recorded.
 """
 
 from decimal import Decimal
+from pathlib import Path
 
-from glmtrader.domain.instruments import DAY_NS, Instrument
+from msgspec import structs
+
+from glmtrader.domain.instruments import DAY_NS, SECOND_NS, Instrument
 from glmtrader.errors import DataError
 from glmtrader.simulator.candle_columns import last_bars
-from glmtrader.simulator.contracts import linear_perpetual
+from glmtrader.simulator.contracts import inverse_perpetual, linear_perpetual
 from glmtrader.simulator.market_model import CandleColumns, OptionChain, PerpetualQuote
 from glmtrader.simulator.recorded_chain import load_chains
 from glmtrader.simulator.recorded_coin import RecordedCoin
@@ -28,6 +34,8 @@ from glmtrader.simulator.recorded_files import (
     read_chains,
     read_funding,
 )
+from glmtrader.simulator.recorded_perpetual import BarPerpetual, PerpetualSource, TickPerpetual
+from glmtrader.simulator.recorded_ticks import read_ticks
 
 
 class RecordedMarket:
@@ -36,8 +44,9 @@ class RecordedMarket:
     def __init__(self, config: RecordedMarketConfig) -> None:
         self._config = config
         self._coins = {name: _load(config, name) for name in config.underlyings}
-        spans = [coin.span_ns for coin in self._coins.values()]
-        history_from_ns = max(first for first, _ in spans) + config.history_days * DAY_NS
+        history_ns = config.history_days * DAY_NS
+        spans = [coin.span_ns(history_ns) for coin in self._coins.values()]
+        history_from_ns = max(first for first, _ in spans)
         self._end_ns = min(last for _, last in spans)
         self._start_ns = self._first_moment(history_from_ns)
         self._now_ns = self._start_ns
@@ -127,7 +136,7 @@ class RecordedMarket:
         return self._coin(underlying).index_usd()
 
     def perpetual(self, underlying: str) -> PerpetualQuote:
-        """Top of the linear perpetual's book."""
+        """Top of the perpetual's book."""
         return self._coin(underlying).perpetual()
 
     def chain(self, underlying: str) -> OptionChain:
@@ -174,18 +183,43 @@ class RecordedMarket:
 
 def _load(config: RecordedMarketConfig, underlying: str) -> RecordedCoin:
     folder = existing_folder(config.folder)
-    funding = config.funding_file
-    return RecordedCoin(
-        config,
-        load_chains(
-            read_chains(folder, config.chain_pattern, underlying),
-            venue=config.venue,
-            underlying=underlying,
-            lot=Decimal(config.option_lot[underlying]),
-            quote_size=config.quote_size_coin,
-        ),
-        read_candles(folder, config.candle_file.format(underlying=underlying)),
-        read_candles(folder, config.perpetual_file.format(underlying=underlying)),
-        None if funding is None else read_funding(folder, funding.format(underlying=underlying)),
-        linear_perpetual(config.venue, underlying, Decimal(str(config.perpetual_tick_usd))),
+    make = inverse_perpetual if config.perpetual_is_inverse else linear_perpetual
+    perpetual = make(config.venue, underlying, Decimal(str(config.perpetual_tick_usd)))
+    candles = read_candles(folder, config.candle_file.format(underlying=underlying))
+    source, refused = _source(config, folder, underlying, candles, perpetual)
+    chains = load_chains(
+        read_chains(folder, config.chain_pattern, underlying),
+        venue=config.venue,
+        underlying=underlying,
+        lot=Decimal(config.option_lot[underlying]),
+        quote_size=config.quote_size_coin,
     )
+    chains = structs.replace(chains, rows_refused=chains.rows_refused | refused)
+    return RecordedCoin(chains, candles, source, perpetual, trade_window_ns=_window_ns(config))
+
+
+def _source(
+    config: RecordedMarketConfig,
+    folder: Path,
+    underlying: str,
+    candles: CandleColumns,
+    perpetual: Instrument,
+) -> tuple[PerpetualSource, dict[str, int]]:
+    """Ticks where they were recorded, else bars; and how many ticks were refused, by reason."""
+    named = config.funding_file
+    funding = None if named is None else read_funding(folder, named.format(underlying=underlying))
+    if config.tick_pattern is None:
+        bars = read_candles(folder, config.perpetual_file.format(underlying=underlying))
+        half_tick_usd = 0.5 * config.perpetual_tick_usd
+        size_usd = config.perpetual_size_usd
+        return BarPerpetual(
+            candles, bars, funding, half_tick_usd=half_tick_usd, size_usd=size_usd
+        ), {}
+    ticks, refused = read_ticks(
+        folder, config.tick_pattern, perpetual.symbol, is_inverse=perpetual.is_inverse
+    )
+    return TickPerpetual(ticks, candles, funding, trade_window_ns=_window_ns(config)), refused
+
+
+def _window_ns(config: RecordedMarketConfig) -> int:
+    return int(config.trade_window_s * SECOND_NS)

@@ -1,14 +1,13 @@
 """One underlying of a recorded market at a moment: index, perpetual, chain, delivery.
 
-The index is the close of the last completed bar: nothing is seen before it was over. Pure; the
-columns are handed in.
+Nothing is seen before it was over. Pure; the columns are handed in.
 """
 
 import numpy as np
 import numpy.typing as npt
 
 from glmtrader.domain.ids import InstrumentId
-from glmtrader.domain.instruments import MINUTE_NS, SECOND_NS, Instrument
+from glmtrader.domain.instruments import MINUTE_NS, Instrument
 from glmtrader.errors import DataError
 from glmtrader.simulator.candle_columns import BASE_INTERVAL_NS
 from glmtrader.simulator.market_model import CandleColumns, OptionChain, PerpetualQuote
@@ -19,8 +18,7 @@ from glmtrader.simulator.recorded_chain import (
     chain_at,
     drop_expired,
 )
-from glmtrader.simulator.recorded_config import RecordedMarketConfig
-from glmtrader.simulator.recorded_files import FundingRates
+from glmtrader.simulator.recorded_perpetual import PerpetualSource
 
 _SETTLEMENT_WINDOW_NS = 30 * MINUTE_NS
 
@@ -30,21 +28,18 @@ class RecordedCoin:
 
     def __init__(
         self,
-        config: RecordedMarketConfig,
         chains: RecordedChains,
         candles: CandleColumns,
-        perpetual_candles: CandleColumns,
-        funding: FundingRates | None,
+        source: PerpetualSource,
         perpetual: Instrument,
+        *,
+        trade_window_ns: int,
     ) -> None:
         self.candles = candles
         self.chains = chains
-        self._window_ns = int(config.trade_window_s * SECOND_NS)
-        self._half_tick_usd = 0.5 * config.perpetual_tick_usd
-        self._size_usd = config.perpetual_size_usd
-        self._perpetual_candles = perpetual_candles
+        self._source = source
+        self._window_ns = trade_window_ns
         self._perpetual = perpetual
-        self._funding = funding
         self._times_ns = np.array([one.ts_ns for one in chains.snapshots], np.int64)
         self._reached = -1
         self._snapshot: Snapshot | None = None
@@ -55,12 +50,9 @@ class RecordedCoin:
         self._ids: tuple[InstrumentId, ...] = ()
         self._next_expiry_ns = 0
 
-    @property
-    def span_ns(self) -> tuple[int, int]:
-        """From when index and perpetual are both known, until when."""
-        opens = (self.candles.open_ns, self._perpetual_candles.open_ns)
-        first, last = max(column[0] for column in opens), min(column[-1] for column in opens)
-        return int(first) + BASE_INTERVAL_NS, int(last) + BASE_INTERVAL_NS
+    def span_ns(self, history_ns: int) -> tuple[int, int]:
+        """From when everything is known, with `history_ns` of bars before, until when."""
+        return self._source.span_ns(history_ns)
 
     @property
     def snapshot_times_ns(self) -> npt.NDArray[np.int64]:
@@ -103,43 +95,12 @@ class RecordedCoin:
         return snapshot is not None and self._now_ns - snapshot.ts_ns <= self._window_ns
 
     def index_usd(self) -> float:
-        """Close of the last completed bar."""
-        return _last_close(self.candles, self._now_ns)
-
-    def _index_ratio(self, snapshot_ns: int) -> float:
-        """The index now over that at the snapshot, which is interpolated within its bar.
-
-        One until the bar that holds the snapshot is over: nothing newer is known before.
-        """
-        bars = self.candles
-        after = int(np.searchsorted(bars.open_ns, snapshot_ns - BASE_INTERVAL_NS, side="right"))
-        if after >= len(bars.open_ns) or bars.open_ns[after] + BASE_INTERVAL_NS > self._now_ns:
-            return 1.0
-        closes_ns = bars.open_ns[after - 1 : after + 1] + BASE_INTERVAL_NS
-        closes = bars.close[after - 1 : after + 1]
-        at_snapshot = float(np.interp(snapshot_ns, closes_ns, closes))
-        return self.index_usd() / at_snapshot
+        """The index now."""
+        return self._source.index_usd(self._now_ns)
 
     def perpetual(self) -> PerpetualQuote:
-        """The perpetual's last close, half a tick to either side."""
-        close = _last_close(self._perpetual_candles, self._now_ns)
-        return PerpetualQuote(
-            bid=round(close - self._half_tick_usd, 8),
-            ask=round(close + self._half_tick_usd, 8),
-            bid_size_usd=self._size_usd,
-            ask_size_usd=self._size_usd,
-            mark=close,
-            funding_rate_8h=self._funding_rate(),
-        )
-
-    def _funding_rate(self) -> float:
-        """The rate settled last: at a settlement time, the one that is due then."""
-        if self._funding is None:
-            return 0.0
-        i = int(np.searchsorted(self._funding.ts_ns, self._now_ns, side="right")) - 1
-        if i < 0:
-            raise DataError(f"no funding rate recorded at or before {self._now_ns} ns")
-        return float(self._funding.rate[i])
+        """Top of the perpetual's book now."""
+        return self._source.quote(self._now_ns)
 
     def chain(self) -> OptionChain | None:
         """The chain now; None before the first snapshot."""
@@ -149,7 +110,7 @@ class RecordedCoin:
                 self.chains.universe,
                 self._ids,
                 self._now_ns,
-                self._index_ratio(self._snapshot.ts_ns),
+                self._source.index_ratio(self._snapshot.ts_ns, self._now_ns),
                 is_tradable=self.is_tradable,
             )
             self._chain_ns = self._now_ns
@@ -169,9 +130,3 @@ class RecordedCoin:
         if first == last:
             raise DataError(f"no bar recorded in the half hour before {expiry_ns} ns")
         return round(float(self.candles.close[first:last].mean()), 2)
-
-
-def _last_close(bars: CandleColumns, at_ns: int) -> float:
-    i = int(np.searchsorted(bars.open_ns, at_ns - BASE_INTERVAL_NS, side="right")) - 1
-    assert i >= 0, "the recording begins later"
-    return float(bars.close[i])

@@ -3,6 +3,11 @@
 import msgspec
 
 from glmtrader.errors import ConfigurationError
+from glmtrader.simulator.recorded_schema import (
+    RECORDER_CANDLE_PATTERN,
+    RECORDER_CHAIN_PATTERN,
+    RECORDER_TICK_PATTERN,
+)
 
 
 class RecordedMarketConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -16,9 +21,12 @@ class RecordedMarketConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
         venue: the prefix of instrument ids.
         start_ns: the first moment; None for the first snapshot that has enough history.
         history_days: candles that must exist before the start.
-        trade_window_s: for so long after a snapshot its quotes can be traded.
+        trade_window_s: for so long after a snapshot (or a tick) its quotes can be traded.
         chain_pattern: a glob over all coins' files.
         candle_file, perpetual_file: a coin's five-minute bars; globs too, files by ascending name.
+        tick_pattern: a glob over the recorder's ticks; index and perpetual come from them then,
+            and `perpetual_file` is not read.
+        perpetual_is_inverse: settled in coin, as Deribit's; else linear, settled in USD.
         funding_file: one file a coin; None where no funding is to be charged.
         quote_size_coin: assumed behind every option quote whose size was not recorded.
         perpetual_size_usd: assumed on both sides of the perpetual.
@@ -35,6 +43,8 @@ class RecordedMarketConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     chain_pattern: str = "options/deribit_chain_*.parquet"
     candle_file: str = "klines/{underlying}USDT_5m_20251220_20260218.parquet"
     perpetual_file: str = "klines/{underlying}USDT-PERP_5m_20251220_20260218.parquet"
+    tick_pattern: str | None = None
+    perpetual_is_inverse: bool = False
     funding_file: str | None = "funding/{underlying}USDT_PERP_funding_8h.csv"
     quote_size_coin: float = 10.0
     perpetual_size_usd: float = 1_000_000.0
@@ -58,3 +68,21 @@ class RecordedMarketConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
         faults.extend(f"{name} {v} must be positive" for name, v in positive.items() if v <= 0)
         if faults:
             raise ConfigurationError(f"recorded market: {'; '.join(faults)}")
+
+
+def of_recorder(folder: str, underlyings: tuple[str, ...] = ("BTC",)) -> RecordedMarketConfig:
+    """How to replay what the recorder wrote of Deribit, real or simulated.
+
+    Its first start keeps ten days of bars from before; the forecast needs nine.
+    """
+    return RecordedMarketConfig(
+        folder=folder,
+        underlyings=underlyings,
+        history_days=9,
+        chain_pattern=RECORDER_CHAIN_PATTERN,
+        candle_file=RECORDER_CANDLE_PATTERN,
+        tick_pattern=RECORDER_TICK_PATTERN,
+        perpetual_is_inverse=True,
+        funding_file=None,
+        perpetual_tick_usd=0.5,
+    )

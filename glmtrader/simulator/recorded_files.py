@@ -18,6 +18,7 @@ from glmtrader.simulator.recorded_schema import (
     CHAIN_COLUMNS,
     CHAIN_OPTIONAL_COLUMNS,
     FUNDING_COLUMNS,
+    TICK_COLUMNS,
 )
 
 FloatArray = npt.NDArray[np.float64]
@@ -76,10 +77,10 @@ def read_chains(folder: Path, pattern: str, underlying: str) -> ChainRows:
     names = sorted(folder.glob(pattern))
     if not names:
         raise DataError(f"no file matches {pattern!r} in {str(folder)!r}: check `chain_pattern`")
-    tables = [_read_table(name, CHAIN_COLUMNS, CHAIN_OPTIONAL_COLUMNS) for name in names]
-    tables = [table.filter(_equals(table["currency"], underlying)) for table in tables]
+    tables = [read_table(name, CHAIN_COLUMNS, CHAIN_OPTIONAL_COLUMNS) for name in names]
+    tables = [table.filter(equals(table["currency"], underlying)) for table in tables]
     columns = {
-        name: np.concatenate([_column(table, name) for table in tables])
+        name: np.concatenate([column_of(table, name) for table in tables])
         for name in CHAIN_COLUMNS
         if name != "currency"
     }
@@ -87,7 +88,7 @@ def read_chains(folder: Path, pattern: str, underlying: str) -> ChainRows:
         raise DataError(f"no option of {underlying} in {pattern!r} of {str(folder)!r}")
     sized = all(name in table.column_names for table in tables for name in CHAIN_OPTIONAL_COLUMNS)
     sizes = {
-        name: np.concatenate([_column(table, name) for table in tables]) if sized else None
+        name: np.concatenate([column_of(table, name) for table in tables]) if sized else None
         for name in CHAIN_OPTIONAL_COLUMNS
     }
     order = np.argsort(columns["snapshot_ts"], kind="stable")
@@ -115,9 +116,9 @@ def read_candles(folder: Path, pattern: str) -> CandleColumns:
     """
     path = folder / pattern
     names = sorted(folder.glob(pattern)) or [path]  # a name that nothing matches is reported
-    tables = [_read_table(name, CANDLE_COLUMNS, {}) for name in names]
+    tables = [read_table(name, CANDLE_COLUMNS, {}) for name in names]
     columns = {
-        column: np.concatenate([_column(table, column) for table in tables])
+        column: np.concatenate([column_of(table, column) for table in tables])
         for column in CANDLE_COLUMNS
     }
     open_ns = columns["ts"] * MILLISECOND_NS
@@ -156,7 +157,12 @@ def read_funding(folder: Path, name: str) -> FundingRates:
     return FundingRates(ts_ns=ts_ns, rate=np.array(rate, np.float64))
 
 
-def _read_table(path: Path, required: dict[str, str], optional: dict[str, str]) -> Any:
+def read_table(path: Path, required: dict[str, str], optional: dict[str, str]) -> Any:
+    """The pyarrow table of one file, of these columns alone.
+
+    Raises:
+        DataError: it does not exist, is no Parquet, or lacks a required column.
+    """
     import pyarrow as pa  # noqa: PLC0415  # a tenth of a second that only recordings need
     import pyarrow.parquet as pq  # noqa: PLC0415  # as above
 
@@ -181,17 +187,24 @@ def _missing(path: Path) -> str:
     )
 
 
-def _equals(column: Any, value: str) -> Any:
+def equals(column: Any, value: str) -> Any:
+    """Which rows of a pyarrow column hold `value`."""
     import pyarrow.compute as pc  # noqa: PLC0415  # as above
 
     return pc.equal(column, value)
 
 
+_TYPES = {**CHAIN_COLUMNS, **CHAIN_OPTIONAL_COLUMNS, **CANDLE_COLUMNS, **TICK_COLUMNS}
 _NUMPY_KINDS = {"int64": np.int64, "double": np.float64, "bool": np.bool_, "large_string": object}
 
 
-def _column(table: Any, name: str) -> npt.NDArray[Any]:
-    kind = _NUMPY_KINDS[{**CHAIN_COLUMNS, **CHAIN_OPTIONAL_COLUMNS, **CANDLE_COLUMNS}[name]]
+def column_of(table: Any, name: str) -> npt.NDArray[Any]:
+    """One column as NumPy's, nulls of doubles as NaN.
+
+    Raises:
+        DataError: nulls where every row needs a value.
+    """
+    kind = _NUMPY_KINDS[_TYPES[name]]
     values = table[name].to_numpy()
     if kind in (np.int64, np.bool_) and table[name].null_count:
         raise DataError(f"column {name} holds nulls: a row needs its time and terms")

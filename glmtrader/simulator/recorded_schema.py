@@ -1,8 +1,12 @@
 """The Parquet columns of recorded markets: what the recorder writes and `recorded` replays.
 
-One row a quoted option and snapshot, one row a completed bar. Times are UTC; a null price means
-that nobody quoted. Extra columns are allowed and ignored. Column names and type words only; the
-types are pyarrow's own names, so that this module needs no pyarrow.
+One row a quoted option and snapshot, one row a completed bar, one row a tick. Times are UTC; a null
+price means that nobody quoted. Extra columns are allowed and ignored. Column names and type words
+only; the types are pyarrow's own names, so that this module needs no pyarrow.
+
+The recorder keeps a folder a UTC day and numbers the files of a day as they are completed:
+`options/2026-02-18/deribit_BTC_000001.parquet`, `ticks/2026-02-18/deribit_000001.parquet`,
+`klines/2026-02-18/BTC_300s_000001.parquet`. The patterns below find them again.
 """
 
 from typing import Final
@@ -41,3 +45,20 @@ CANDLE_COLUMNS: Final[dict[str, str]] = {
 
 FUNDING_COLUMNS: Final[tuple[str, ...]] = ("ts", "rate")
 """Columns of `funding/*.csv`: settlement time in ms, the rate over the eight hours before it."""
+
+TICK_COLUMNS: Final[dict[str, str]] = {
+    "ts_ns": "int64",  # ns, because ticks of one millisecond have an order
+    "instrument_name": "large_string",  # the venue's symbol
+    "bid": "double",  # the instrument's price unit; null where the side is empty
+    "ask": "double",
+    "bid_size": "double",  # the instrument's quantity unit
+    "ask_size": "double",
+    "mark": "double",
+    "index_price": "double",  # USD
+}
+"""Columns of `ticks/*.parquet`, the top of every book that was watched."""
+
+RECORDER_CHAIN_PATTERN: Final = "options/*/*.parquet"
+RECORDER_CANDLE_PATTERN: Final = "klines/*/{underlying}_300s_*.parquet"
+RECORDER_TICK_PATTERN: Final = "ticks/*/*.parquet"
+"""Globs over what the recorder writes; paths in ascending order are in the order of time."""

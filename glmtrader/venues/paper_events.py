@@ -188,6 +188,7 @@ def chain_snapshot(
         forward=chain.forward.copy(),
         inverse=True,
         index_usd=float(exchange.index_usd(underlying)),
+        mark_vol=chain.mark_vol.copy(),
     )
 
 

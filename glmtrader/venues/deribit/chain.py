@@ -20,6 +20,9 @@ _AVERAGING_NS: Final = HOUR_NS
 """Rows nearer to expiry show the settlement average instead of the index."""
 
 
+PERCENT = 100.0
+
+
 class ChainResult(msgspec.Struct, frozen=True):
     """A chain or why there is none, and what was left out.
 
@@ -124,6 +127,7 @@ def _snapshot(
         forward=np.array([float(row.data.underlying_price or 0) for row in rows]),
         inverse=True,
         index_usd=index_usd,
+        mark_vol=_prices([row.data.mark_iv for row in rows]) / PERCENT,
     )
 
 

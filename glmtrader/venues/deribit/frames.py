@@ -175,6 +175,7 @@ class BookSummaryData(msgspec.Struct, frozen=True):
     ask_price: float | None = None
     underlying_price: float | None = None
     estimated_delivery_price: float | None = None
+    mark_iv: float | None = None
 
 
 class ChartData(msgspec.Struct, frozen=True):
