@@ -5,7 +5,7 @@ from decimal import Decimal
 from glmtrader.domain.instruments import Instrument, InstrumentKind, TickStep
 from glmtrader.domain.market_events import Candle, MarketTick
 from glmtrader.errors import ProtocolError
-from glmtrader.venues.deribit.frames import ChartData, InstrumentData, QuoteData, TickerData
+from glmtrader.venues.deribit.frames import ChartData, InstrumentData, TickerData
 from glmtrader.venues.deribit.names import MS_NS, VENUE, id_of
 
 
@@ -57,25 +57,6 @@ def tick_of(data: TickerData, *, ts_init: int) -> MarketTick:
         ask_quantity=None if ask is None else data.best_ask_amount,
         mark=data.mark_price,
         index_usd=data.index_price,
-    )
-
-
-def tick_of_quote(
-    data: QuoteData, *, mark: Decimal | None, index_usd: Decimal | None, ts_init: int
-) -> MarketTick:
-    """Top of book from a quote; mark and index come from elsewhere."""
-    bid = data.best_bid_price or None
-    ask = data.best_ask_price or None
-    return MarketTick(
-        ts_event=data.timestamp * MS_NS,
-        ts_init=ts_init,
-        instrument_id=id_of(data.instrument_name),
-        bid=bid,
-        ask=ask,
-        bid_quantity=None if bid is None else data.best_bid_amount,
-        ask_quantity=None if ask is None else data.best_ask_amount,
-        mark=mark,
-        index_usd=index_usd,
     )
 
 

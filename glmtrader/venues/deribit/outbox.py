@@ -81,6 +81,15 @@ class Outbox:
         self._lanes[frame.lane].append(frame)
         self._wake.set()
 
+    def withdraw_orders(self, request_id: int | None, reason: str) -> int:
+        """Drop one order that has not left, or all of them; how many those were."""
+        orders = self._lanes[Lane.ORDER]
+        gone = [frame for frame in orders if request_id in (None, frame.request_id)]
+        for frame in gone:
+            orders.remove(frame)
+            self._on_dropped(frame, reason)
+        return len(gone)
+
     def clear(self, reason: str) -> None:
         """Drop everything unsent: the connection that it was meant for is gone."""
         for lane in self._lanes.values():
