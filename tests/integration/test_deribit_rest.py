@@ -68,7 +68,10 @@ class Account:
     def log_page(self, params: dict[str, Any]) -> dict[str, Any]:
         if "continuation" not in params:
             return {"logs": [LOG_LINE], "continuation": 7}
-        return {"logs": [{**LOG_LINE, "id": 2, "type": "trade"}], "continuation": None}
+        return {
+            "logs": [{**LOG_LINE, "id": 2, "type": "trade", "timestamp": 1_774_000_000_150}],
+            "continuation": None,
+        }
 
 
 def install(server: ScriptedDeribit) -> None:
