@@ -25,6 +25,7 @@ async def main() -> dict[str, object]:
             "order": order_body(params),
             "trades": [],
         }
+        server.answers["public/auth"] = lambda params: {**server.auth(params), "expires_in": 50}
         run = Run(server, clock)
         credentials = DeribitCredentials(client_id=CLIENT_ID, client_secret=Secret(CLIENT_SECRET))
         config = DeribitConfig(
@@ -45,6 +46,7 @@ async def main() -> dict[str, object]:
             "events": len(run.events),
             "told": hashlib.blake2b(told, digest_size=16).hexdigest(),
             "orders_sent": len(server.asked("private/buy")),
+            "authentications": len(server.asked("public/auth")),
             "disconnects": run.statuses().count("disconnected"),
         }
 

@@ -17,6 +17,7 @@ from glmtrader.domain.order_events import FundingPaid, SessionSettled, VenueRepo
 from glmtrader.domain.orders import OrderStatus
 from glmtrader.domain.system_events import VenueStatusChanged
 from glmtrader.errors import VenueRefusedError
+from glmtrader.venues.deribit.config import DeribitLimits
 
 LOG_LINE: dict[str, Any] = {
     "id": 1,
@@ -68,7 +69,10 @@ class Account:
     def log_page(self, params: dict[str, Any]) -> dict[str, Any]:
         if "continuation" not in params:
             return {"logs": [LOG_LINE], "continuation": 7}
-        return {"logs": [{**LOG_LINE, "id": 2, "type": "trade"}], "continuation": None}
+        return {
+            "logs": [{**LOG_LINE, "id": 2, "type": "trade", "timestamp": 1_774_000_000_150}],
+            "continuation": None,
+        }
 
 
 def install(server: ScriptedDeribit) -> None:
@@ -196,6 +200,20 @@ async def test_a_new_listing_is_told_when_the_venue_says_so() -> None:
         )
         await run.until(lambda: len(run.of(InstrumentsListed)) >= 2)
         assert run.of(InstrumentsListed)[1].delisted == (f"deribit:{PERPETUAL}",)
+
+
+@pytest.mark.asyncio
+async def test_the_transaction_log_is_read_within_its_own_credit() -> None:
+    """A dear method waits for its credit: two readings of two pages, one page a second."""
+    limits = DeribitLimits(requests_per_s=1000.0, logs_per_s=1.0, logs_burst=1)
+    async with running(install, limits=limits) as run:
+        started_ns = run.clock.now_ns()
+        await report(run, since=0)
+        run.venue.request_report("again", since_cursor=0, resolve=())
+        await run.until(lambda: len(run.of(VenueReport)) >= 2)
+        assert run.clock.now_ns() - started_ns >= 3_000_000_000
+        pages = [params for method, params in run.server.rest_requests if "log" in method]
+        assert len(pages) == 4
 
 
 def chart_of(server: ScriptedDeribit) -> None:

@@ -145,6 +145,27 @@ async def test_too_many_requests_pauses_orders_and_keeps_cancels() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_cancel_does_not_overtake_its_order() -> None:
+    """An order that still waits for credit is taken back, never sent, and told as cancelled."""
+    limits = DeribitLimits(orders_burst=1, orders_per_s=0.1, requests_per_s=1000.0)
+    async with running(limits=limits) as run:
+        await run.connected()
+        run.server.answers["private/buy"] = lambda params: {"order": order_body(params)}
+        run.server.answers["private/cancel_all"] = lambda _params: 1
+        for label in ("a-1-1-0-0", "b-1-1-0-0", "c-1-1-0-0"):
+            run.submit(label)
+        await run.until(lambda: run.updates("a-1-1-0-0"))
+        run.venue.cancel(ClientOrderId("b-1-1-0-0"))
+        run.venue.cancel_all()
+        await run.server.until_asked("private/cancel_all")
+        for label in ("b-1-1-0-0", "c-1-1-0-0"):
+            (update,) = run.updates(label)
+            assert (update.status, update.source) == (OrderStatus.CANCELLED, "local")
+        assert len(run.server.asked("private/buy")) == 1
+        assert not run.server.asked("private/cancel_by_label")
+
+
+@pytest.mark.asyncio
 async def test_an_order_without_an_answer_is_unknown_and_never_sent_again() -> None:
     """A time-out, then a dropped connection and a new one: the order left once."""
 

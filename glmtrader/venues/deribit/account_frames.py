@@ -60,14 +60,6 @@ class OrderReply(msgspec.Struct, frozen=True):
     trades: tuple[UserTradeData, ...] = ()
 
 
-class UserChangesData(msgspec.Struct, frozen=True):
-    """`user.changes.{...}`: orders, trades and positions that changed together."""
-
-    instrument_name: str
-    orders: tuple[OrderData, ...] = ()
-    trades: tuple[UserTradeData, ...] = ()
-
-
 class PositionData(msgspec.Struct, frozen=True):
     """A position; `size` is signed, in USD for inverse perpetuals, else in coin."""
 

@@ -145,6 +145,7 @@ class DeribitVenue:
 
     def cancel_all(self) -> None:
         """Cancel every order of the account: on the WebSocket, and over REST if that fails."""
+        self._session.withdraw_orders()
         self._session.send("private/cancel_all", {}, self._cancelled_all, lane=Lane.CANCEL)
 
     def request_report(

@@ -6,6 +6,7 @@ delivery price of the options in `index_price`.
 """
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 import msgspec
 
@@ -31,70 +32,87 @@ class Cashflows(msgspec.Struct, frozen=True):
 
 
 def cashflows_of(entries: Iterable[LogEntry], *, account_id: AccountId, ts_init: int) -> Cashflows:
-    """Turn log lines into events, each delivery of an expiry once."""
+    """Turn log lines into events, ascending; an expiry's delivery is told once.
+
+    Funding of one perpetual within a millisecond (its trades, its settlement) is one event: a
+    booking's name is its kind, instrument and cursor.
+    """
     by_id = {entry.id: entry for entry in entries}
     ordered = sorted(by_id.values(), key=lambda entry: (entry.timestamp, entry.id))
-    events: list[Cashflow] = []
-    unbooked: list[LogEntry] = []
-    delivered: set[tuple[str, int]] = set()
+    make = _Maker(account_id, ts_init)
+    events: dict[tuple[object, ...], Cashflow] = {}
+    for key, amount in _funding(ordered).items():
+        events["funding", *key] = make.funding(*key, amount)
     for entry in ordered:
-        if entry.type == "delivery":
-            event = _delivery(entry, account_id, ts_init)
-            if event is not None and (event.underlying, event.expiry_ns) not in delivered:
-                delivered.add((event.underlying, event.expiry_ns))
-                events.append(event)
-        elif entry.type in ("trade", "settlement"):
-            events.extend(_session(entry, account_id, ts_init))
-        elif entry.change:
-            unbooked.append(entry)
-    return Cashflows(tuple(events), tuple(unbooked))
+        if entry.type == "settlement" and _is_perpetual(entry):
+            events["settlement", entry.instrument_name or "", entry.timestamp] = make.settled(entry)
+        elif entry.type == "delivery" and option_terms(entry.instrument_name or "") is not None:
+            event = make.delivered(entry)
+            events.setdefault(("delivery", event.underlying, event.expiry_ns), event)
+    told = sorted(events.values(), key=lambda event: (event.cursor, _RANK[type(event)]))
+    booked = ("trade", "settlement", "delivery")
+    unbooked = [entry for entry in ordered if entry.type not in booked and entry.change]
+    return Cashflows(tuple(told), tuple(unbooked))
 
 
-def _delivery(entry: LogEntry, account_id: AccountId, ts_init: int) -> OptionDelivered | None:
-    terms = option_terms(entry.instrument_name or "")
-    if terms is None:
-        return None
-    if entry.index_price is None:
-        raise ProtocolError(f"delivery of {entry.instrument_name} has no index_price")
-    return OptionDelivered(
-        ts_event=entry.timestamp * MS_NS,
-        ts_init=ts_init,
-        account_id=account_id,
-        underlying=terms.underlying,
-        expiry_ns=terms.expiry_ns,
-        delivery_price_usd=entry.index_price,
-        cursor=entry.timestamp,
-    )
+_RANK: dict[type[Cashflow], int] = {FundingPaid: 0, SessionSettled: 1, OptionDelivered: 2}
 
 
-def _session(entry: LogEntry, account_id: AccountId, ts_init: int) -> list[Cashflow]:
-    name = entry.instrument_name or ""
-    if not name.endswith("-PERPETUAL"):
-        return []
-    events: list[Cashflow] = []
-    if entry.interest_pl:
-        events.append(
-            FundingPaid(
-                ts_event=entry.timestamp * MS_NS,
-                ts_init=ts_init,
-                account_id=account_id,
-                instrument_id=id_of(name),
-                amount=-entry.interest_pl,
-                currency=entry.currency,
-                cursor=entry.timestamp,
-            )
+def _is_perpetual(entry: LogEntry) -> bool:
+    return (entry.instrument_name or "").endswith("-PERPETUAL")
+
+
+def _funding(entries: Iterable[LogEntry]) -> dict[tuple[str, int, str], Decimal]:
+    """Funding received by perpetual, millisecond and currency."""
+    received: dict[tuple[str, int, str], Decimal] = {}
+    for entry in entries:
+        if entry.type in ("trade", "settlement") and entry.interest_pl and _is_perpetual(entry):
+            key = (entry.instrument_name or "", entry.timestamp, entry.currency)
+            received[key] = received.get(key, Decimal(0)) + entry.interest_pl
+    return received
+
+
+class _Maker:
+    """Makes the events of one account."""
+
+    def __init__(self, account_id: AccountId, ts_init: int) -> None:
+        self._account_id = account_id
+        self._ts_init = ts_init
+
+    def funding(self, name: str, cursor: int, currency: str, received: Decimal) -> FundingPaid:
+        return FundingPaid(
+            ts_event=cursor * MS_NS,
+            ts_init=self._ts_init,
+            account_id=self._account_id,
+            instrument_id=id_of(name),
+            amount=-received,
+            currency=currency,
+            cursor=cursor,
         )
-    if entry.type == "settlement":
+
+    def settled(self, entry: LogEntry) -> SessionSettled:
         if entry.price is None:
-            raise ProtocolError(f"settlement of {name} has no price")
-        events.append(
-            SessionSettled(
-                ts_event=entry.timestamp * MS_NS,
-                ts_init=ts_init,
-                account_id=account_id,
-                instrument_id=id_of(name),
-                price=entry.price,
-                cursor=entry.timestamp,
-            )
+            raise ProtocolError(f"settlement of {entry.instrument_name} has no price")
+        return SessionSettled(
+            ts_event=entry.timestamp * MS_NS,
+            ts_init=self._ts_init,
+            account_id=self._account_id,
+            instrument_id=id_of(entry.instrument_name or ""),
+            price=entry.price,
+            cursor=entry.timestamp,
         )
-    return events
+
+    def delivered(self, entry: LogEntry) -> OptionDelivered:
+        terms = option_terms(entry.instrument_name or "")
+        assert terms is not None, "only options are delivered here"
+        if entry.index_price is None:
+            raise ProtocolError(f"delivery of {entry.instrument_name} has no index_price")
+        return OptionDelivered(
+            ts_event=entry.timestamp * MS_NS,
+            ts_init=self._ts_init,
+            account_id=self._account_id,
+            underlying=terms.underlying,
+            expiry_ns=terms.expiry_ns,
+            delivery_price_usd=entry.index_price,
+            cursor=entry.timestamp,
+        )

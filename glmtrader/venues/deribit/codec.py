@@ -5,7 +5,7 @@ from decimal import Decimal
 from glmtrader.domain.instruments import Instrument, InstrumentKind, TickStep
 from glmtrader.domain.market_events import Candle, MarketTick
 from glmtrader.errors import ProtocolError
-from glmtrader.venues.deribit.frames import ChartData, InstrumentData, QuoteData, TickerData
+from glmtrader.venues.deribit.frames import ChartData, InstrumentData, TickerData
 from glmtrader.venues.deribit.names import MS_NS, VENUE, id_of
 
 
@@ -44,38 +44,28 @@ def instrument_of(data: InstrumentData) -> Instrument | None:
 
 
 def tick_of(data: TickerData, *, ts_init: int) -> MarketTick:
-    """Top of book from a ticker; zero and null prices are empty sides."""
+    """Top of book from a ticker; zero and null prices are empty sides.
+
+    Raises:
+        ProtocolError: a price or amount is negative or not a number.
+    """
     bid = data.best_bid_price or None
     ask = data.best_ask_price or None
+    bid_quantity = None if bid is None else data.best_bid_amount
+    ask_quantity = None if ask is None else data.best_ask_amount
+    for value in (bid, ask, bid_quantity, ask_quantity, data.mark_price, data.index_price):
+        if value is not None and not (value.is_finite() and value >= 0):
+            raise ProtocolError(f"ticker of {data.instrument_name}: {value} is no price or amount")
     return MarketTick(
         ts_event=data.timestamp * MS_NS,
         ts_init=ts_init,
         instrument_id=id_of(data.instrument_name),
         bid=bid,
         ask=ask,
-        bid_quantity=None if bid is None else data.best_bid_amount,
-        ask_quantity=None if ask is None else data.best_ask_amount,
+        bid_quantity=bid_quantity,
+        ask_quantity=ask_quantity,
         mark=data.mark_price,
         index_usd=data.index_price,
-    )
-
-
-def tick_of_quote(
-    data: QuoteData, *, mark: Decimal | None, index_usd: Decimal | None, ts_init: int
-) -> MarketTick:
-    """Top of book from a quote; mark and index come from elsewhere."""
-    bid = data.best_bid_price or None
-    ask = data.best_ask_price or None
-    return MarketTick(
-        ts_event=data.timestamp * MS_NS,
-        ts_init=ts_init,
-        instrument_id=id_of(data.instrument_name),
-        bid=bid,
-        ask=ask,
-        bid_quantity=None if bid is None else data.best_bid_amount,
-        ask_quantity=None if ask is None else data.best_ask_amount,
-        mark=mark,
-        index_usd=index_usd,
     )
 
 

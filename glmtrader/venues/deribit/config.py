@@ -33,7 +33,10 @@ class DeribitLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     Attributes:
         orders_per_s, orders_burst: requests that reach the matching engine.
-        requests_per_s, requests_burst: all others on the WebSocket.
+        subscribes_per_s, subscribes_burst: subscribing and leaving.
+        requests_per_s, requests_burst: all others, on the WebSocket and over REST each.
+        logs_per_s, logs_burst: readings of the transaction log.
+        listings_per_s, listings_burst: readings of the instrument list.
         pause_s: no new order for this long after the venue said `too_many_requests`.
         pending_max: requests without an answer; beyond it new ones are refused here.
         send_queue_max: frames waiting for the socket.
@@ -42,8 +45,14 @@ class DeribitLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     orders_per_s: Positive = 5.0
     orders_burst: PositiveInt = 20
+    subscribes_per_s: Positive = 3.0
+    subscribes_burst: PositiveInt = 10
     requests_per_s: Positive = 20.0
     requests_burst: PositiveInt = 100
+    logs_per_s: Positive = 1.0
+    logs_burst: PositiveInt = 8
+    listings_per_s: Positive = 1.0
+    listings_burst: PositiveInt = 50
     pause_s: Positive = 10.0
     pending_max: PositiveInt = 1024
     send_queue_max: PositiveInt = 1024

@@ -53,6 +53,7 @@ class Connection:
         self._counters = counters
         self._publish = publish
         self._platform = Platform([index_name(coin) for coin in config.underlyings])
+        self._is_up: bool | None = None
         times = config.timeouts
         self._backoff = Backoff(clock, min_s=times.reconnect_min_s, max_s=times.reconnect_max_s)
 
@@ -67,9 +68,9 @@ class Connection:
                 await self._session.run(http, self._serve)
             except (VenueUnavailableError, ProtocolError) as error:
                 self._counters.warn("disconnected", str(error))
-                self._tell("disconnected", str(error))
+                self._tell_down(str(error))
             except VenueRefusedError as error:
-                self._tell("disconnected", str(error))
+                self._tell_down(str(error))
                 raise
             finally:
                 self._subscriptions.connection_ended()
@@ -88,6 +89,7 @@ class Connection:
         await self._ask_platform()
         self._session.ready = self._config.credentials is not None
         self._backoff.reset()
+        self._is_up = True
         self._tell("connected", "trading" if self._session.ready else "market data alone")
         if self._platform.view.status != "open":
             self._tell(self._platform.view.status, self._platform.view.detail)
@@ -113,6 +115,12 @@ class Connection:
             self._counters.warn("platform_status_unknown", str(error))
             return
         self._platform.replace(status)
+
+    def _tell_down(self, reason: str) -> None:
+        """Once for each time that it goes down, and for a first attempt that fails."""
+        if self._is_up is not False:
+            self._tell("disconnected", reason)
+        self._is_up = False
 
     def _tell(self, status: str, detail: str) -> None:
         now_ns = self._clock.now_ns()

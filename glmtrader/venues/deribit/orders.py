@@ -28,7 +28,7 @@ from glmtrader.venues.deribit.order_codec import (
 )
 from glmtrader.venues.deribit.outbox import Lane
 from glmtrader.venues.deribit.rpc import Answered, Refused, Reply, Unanswered
-from glmtrader.venues.deribit.session import Session
+from glmtrader.venues.deribit.session import WITHDRAWN, Session
 from glmtrader.venues.port import Publish
 
 REMEMBERED_MAX: Final = 10_000
@@ -64,6 +64,7 @@ class OrderDesk:
         self._counters = counters
         self._publish = publish
         self._orders: OrderedDict[ClientOrderId, Order] = OrderedDict()
+        self._requests: OrderedDict[ClientOrderId, int] = OrderedDict()
         self._venue_ids: OrderedDict[ClientOrderId, str] = OrderedDict()
         self._trades_told: OrderedDict[str, None] = OrderedDict()
 
@@ -76,7 +77,7 @@ class OrderDesk:
             valid_until_ns=valid_until_ns,
             clock_offset_ns=self._session.clock_offset_ns or 0,
         )
-        self._session.send(
+        request_id = self._session.send(
             order_method(order),
             params,
             partial(self._placed, order),
@@ -84,9 +85,18 @@ class OrderDesk:
             timeout_s=self._order_s,
             sendable_until_ns=valid_until_ns,
         )
+        if request_id is not None:
+            _remember(self._requests, order.client_order_id, request_id)
 
     def cancel(self, client_order_id: ClientOrderId) -> None:
-        """Ask to cancel, by the venue's id where it is known, else by label."""
+        """Ask to cancel, by the venue's id where it is known, else by label.
+
+        An order that still waits for credit is taken back first; otherwise the cancel would
+        overtake it, find nothing, and the order would leave afterwards.
+        """
+        request_id = self._requests.get(client_order_id)
+        if request_id is not None and self._session.withdraw_orders(request_id):
+            return
         venue_id = self._venue_ids.get(client_order_id)
         method, params = (
             ("private/cancel_by_label", {"label": client_order_id})
@@ -122,7 +132,7 @@ class OrderDesk:
         if isinstance(reply, Answered):
             self._accepted(order, reply)
         elif isinstance(reply, Unanswered):
-            self._tell_unknown(order, reply.reason)
+            self._not_answered(order, reply)
         elif reply.error.code in UNCERTAIN_CODES:
             self._tell_unknown(order, reply.error.words())
         else:
@@ -139,6 +149,12 @@ class OrderDesk:
         for trade in placed.trades:
             self._tell_trade(trade)
         self._tell_order(placed.order, source="reply")
+
+    def _not_answered(self, order: Order, reply: Unanswered) -> None:
+        if reply.reason == WITHDRAWN and not reply.sent:
+            self._tell(order, OrderStatus.CANCELLED, reply.reason)
+        else:
+            self._tell_unknown(order, reply.reason)
 
     def _cancelled(self, client_order_id: ClientOrderId, reply: Reply, *, by_label: bool) -> None:
         if isinstance(reply, Answered):
@@ -201,7 +217,7 @@ class OrderDesk:
         self._tell(order, OrderStatus.UNKNOWN, reason)
 
     def _tell(self, order: Order, status: OrderStatus, reason: str) -> None:
-        source = "local" if status is OrderStatus.UNKNOWN else "reply"
+        source = "reply" if status is OrderStatus.REJECTED else "local"
         now_ns = self._clock.now_ns()
         self._publish(
             unknown_update(order, status=status, source=source, reason=reason, ts_init=now_ns)

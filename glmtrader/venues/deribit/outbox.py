@@ -27,6 +27,9 @@ class Lane(StrEnum):
     ORDER = "order"
     """New orders: wait for credit and for the end of a pause."""
 
+    SUBSCRIBE = "subscribe"
+    """Subscribing and leaving: dearer than other requests, waits for credit of its own."""
+
     REQUEST = "request"
     """Everything else: waits for request credit."""
 
@@ -60,9 +63,15 @@ class Outbox:
     ) -> None:
         self._capacity = limits.send_queue_max
         self._limiter = limiter
-        self._requests = CreditBucket(
-            rate_per_s=limits.requests_per_s, burst=limits.requests_burst, now_ns=clock.now_ns()
-        )
+        now_ns = clock.now_ns()
+        self._credits = {
+            Lane.SUBSCRIBE: CreditBucket(
+                rate_per_s=limits.subscribes_per_s, burst=limits.subscribes_burst, now_ns=now_ns
+            ),
+            Lane.REQUEST: CreditBucket(
+                rate_per_s=limits.requests_per_s, burst=limits.requests_burst, now_ns=now_ns
+            ),
+        }
         self._clock = clock
         self._on_sent = on_sent
         self._on_dropped = on_dropped
@@ -74,12 +83,21 @@ class Outbox:
 
     def put(self, frame: OutgoingFrame) -> None:
         """Take a frame; one too many is dropped, unless it is urgent or a cancel."""
-        bounded = frame.lane in (Lane.ORDER, Lane.REQUEST)
+        bounded = frame.lane not in (Lane.URGENT, Lane.CANCEL)
         if bounded and len(self) >= self._capacity:
             self._on_dropped(frame, f"not sent: {self._capacity} frames wait already")
             return
         self._lanes[frame.lane].append(frame)
         self._wake.set()
+
+    def withdraw_orders(self, request_id: int | None, reason: str) -> int:
+        """Drop one order that has not left, or all of them; how many those were."""
+        orders = self._lanes[Lane.ORDER]
+        gone = [frame for frame in orders if request_id in (None, frame.request_id)]
+        for frame in gone:
+            orders.remove(frame)
+            self._on_dropped(frame, reason)
+        return len(gone)
 
     def clear(self, reason: str) -> None:
         """Drop everything unsent: the connection that it was meant for is gone."""
@@ -106,7 +124,11 @@ class Outbox:
         if self._lanes[Lane.CANCEL]:
             self._limiter.cancel_left(now_ns)
             return self._lanes[Lane.CANCEL].popleft()
-        return self._next_order(now_ns) or self._next_request(now_ns)
+        return (
+            self._next_order(now_ns)
+            or self._next_request(Lane.SUBSCRIBE, now_ns)
+            or self._next_request(Lane.REQUEST, now_ns)
+        )
 
     def _next_order(self, now_ns: int) -> OutgoingFrame | None:
         orders = self._lanes[Lane.ORDER]
@@ -122,13 +144,13 @@ class Outbox:
         self._limiter.order_left(now_ns)
         return orders.popleft()
 
-    def _next_request(self, now_ns: int) -> OutgoingFrame | None:
-        requests = self._lanes[Lane.REQUEST]
+    def _next_request(self, lane: Lane, now_ns: int) -> OutgoingFrame | None:
+        requests = self._lanes[lane]
         if not requests:
             return None
-        wait_ns = self._requests.wait_ns(now_ns)
+        wait_ns = self._credits[lane].wait_ns(now_ns)
         if wait_ns:
             self._clock.call_at(now_ns + wait_ns, self._wake.set)
             return None
-        self._requests.take(now_ns)
+        self._credits[lane].take(now_ns)
         return requests.popleft()

@@ -12,11 +12,12 @@ from typing import Any, Final, TypeVar
 import aiohttp
 import msgspec
 
+from glmtrader.domain.instruments import SECOND_NS
 from glmtrader.errors import ProtocolError, VenueError, VenueRefusedError, VenueUnavailableError
 from glmtrader.kernel.clock import Clock
 from glmtrader.kernel.ids import secret_token
 from glmtrader.venues.deribit.config import DeribitConfig
-from glmtrader.venues.deribit.limits import OrderLimiter
+from glmtrader.venues.deribit.limits import CreditBucket, OrderLimiter
 from glmtrader.venues.deribit.names import MS_NS
 from glmtrader.venues.deribit.order_codec import TRANSIENT_CODES
 from glmtrader.venues.slim_ccxt import ccxt_errors, load_exchange
@@ -49,6 +50,15 @@ class Rest:
         self._http = http
         self._limiter = limiter
         self._turn = asyncio.Lock()
+        limits, now_ns = config.limits, clock.now_ns()
+        self._credits = {
+            "get_transaction_log": CreditBucket(
+                rate_per_s=limits.logs_per_s, burst=limits.logs_burst, now_ns=now_ns
+            ),
+            "get_instruments": CreditBucket(
+                rate_per_s=limits.listings_per_s, burst=limits.listings_burst, now_ns=now_ns
+            ),
+        }
         self._exchange: Any = None
         self._offset_ns = offset_ns
 
@@ -82,6 +92,7 @@ class Rest:
         self, room: str, method: str, params: Mapping[str, object], result: type[T]
     ) -> T:
         name = f"{room}/{method}"
+        await self._wait_for_credit(method)
         async with self._turn:
             answer = await self._fetch(f"{room}_get_{method}", dict(params), name)
         value = answer.get("result") if isinstance(answer, dict) else None
@@ -89,6 +100,15 @@ class Rest:
             return msgspec.convert(value, result, strict=False)
         except msgspec.ValidationError as error:
             raise ProtocolError(f"{name}: cannot read the result: {error}") from error
+
+    async def _wait_for_credit(self, method: str) -> None:
+        """Some methods have credit of their own; ccxt knows only the common rate."""
+        bucket = self._credits.get(method)
+        if bucket is None:
+            return
+        while wait_ns := bucket.wait_ns(self._clock.now_ns()):
+            await self._clock.sleep(wait_ns / SECOND_NS)
+        bucket.take(self._clock.now_ns())
 
     async def _fetch(self, function: str, params: dict[str, object], name: str) -> Any:
         if self._exchange is None:

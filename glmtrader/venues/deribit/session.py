@@ -33,6 +33,9 @@ from glmtrader.venues.deribit.rpc import (
 FRAME_BYTES_MAX: Final = 16 * 1024 * 1024
 CLOSE_WAIT_S: Final = 1.0
 
+WITHDRAWN: Final = "not sent: cancelled before it left"
+"""Why a withdrawn order was never sent."""
+
 T = TypeVar("T")
 OnNotification = Callable[[str, msgspec.Raw], None]
 
@@ -82,8 +85,8 @@ class Session:
         lane: Lane = Lane.REQUEST,
         timeout_s: float | None = None,
         sendable_until_ns: int | None = None,
-    ) -> None:
-        """Encode a request and queue it; `on_reply` is called once, perhaps before this returns.
+    ) -> int | None:
+        """Encode a request and queue it; `on_reply` is called, perhaps before this returns.
 
         Args:
             method: of the venue's JSON-RPC.
@@ -92,14 +95,17 @@ class Session:
             lane: how it leaves.
             timeout_s: how long an answer may take, from the write; None takes the default.
             sendable_until_ns: drop it unsent when it could not leave by then.
+
+        Returns:
+            The request's id while it is queued; None where it was given up at once.
         """
         request_id = self._pending.register(method, on_reply)
         if request_id is None:
             on_reply(Unanswered(f"not sent: {len(self._pending)} requests pend", sent=False))
-            return
+            return None
         if not self._open or (lane is Lane.ORDER and not self.ready):
             self._pending.drop(request_id, "not sent: not connected")
-            return
+            return None
         body = {"jsonrpc": "2.0", "id": request_id, "method": method, "params": params}
         self._outbox.put(
             OutgoingFrame(
@@ -110,6 +116,11 @@ class Session:
                 sendable_until_ns=sendable_until_ns,
             )
         )
+        return request_id
+
+    def withdraw_orders(self, request_id: int | None = None) -> int:
+        """Take back one order that has not left yet, or all of them; how many those were."""
+        return self._outbox.withdraw_orders(request_id, WITHDRAWN)
 
     async def call(
         self, method: str, params: Mapping[str, object], result: type[T], *, lane: Lane

@@ -109,7 +109,7 @@ class Subscriptions:
 
     async def _ask(self, method: str, batch: Sequence[str]) -> list[str]:
         params = {"channels": list(batch)}
-        return await self._session.call(method, params, list[str], lane=Lane.REQUEST)
+        return await self._session.call(method, params, list[str], lane=Lane.SUBSCRIBE)
 
 
 def _is_private(channel: str) -> bool:

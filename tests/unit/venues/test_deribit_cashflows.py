@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from deribit_samples import ACCOUNT, EXPIRY_MS, NOW_NS, OPTION
 
@@ -39,6 +40,19 @@ def test_a_settlement_is_its_funding_and_its_price() -> None:
     assert (funding.amount, funding.currency) == (Decimal("-0.0001"), "BTC")
     assert isinstance(settled, SessionSettled)
     assert (settled.price, settled.cursor) == (Decimal(90000), 1001)
+
+
+def test_funding_of_one_millisecond_is_one_payment() -> None:
+    """Two trades of a perpetual in one millisecond pay funding once, in sum."""
+    lines = [
+        msgspec.structs.replace(
+            entry(number, "trade", "BTC-PERPETUAL", interest_pl=Decimal("0.5")), timestamp=7
+        )
+        for number in (1, 2)
+    ]
+    (funding,) = flows(*lines).events
+    assert isinstance(funding, FundingPaid)
+    assert (funding.amount, funding.cursor) == (Decimal("-1.0"), 7)
 
 
 def test_an_expiry_is_delivered_once() -> None:
