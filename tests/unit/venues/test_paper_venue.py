@@ -153,16 +153,26 @@ def test_it_starts_with_status_then_instruments_then_market_data(desk: Desk) -> 
 
 
 def test_market_data_comes_at_its_intervals(desk: Desk) -> None:
-    """A tick a step, a chain every five seconds, a bar when it closes; watched options too."""
+    """A tick a step, a bar when it closes; watched options too."""
     desk.events.clear()
     desk.venue.watch([CALL, InstrumentId("deribit:UNKNOWN")])
     desk.run(600)
     ticks = desk.seen(MarketTick)
     assert sum(item.instrument_id == PERPETUAL for item in ticks) == 600
     assert sum(item.instrument_id == CALL for item in ticks) == 600
-    assert len(desk.seen(ChainSnapshot)) == 120
     closes = [item.ts_event for item in desk.seen(Candle)]
     assert closes == [START_NS + 300 * SECOND_NS, START_NS + 600 * SECOND_NS]
+
+
+def test_a_chain_is_sent_once_for_each_time_it_was_made(desk: Desk) -> None:
+    """A recorded chain stays the same for hours: only a new one is news."""
+    desk.events.clear()
+    desk.run(60)
+    assert desk.seen(ChainSnapshot) == []
+    for _ in range(3):
+        desk.market.move(100_000.0)
+        desk.run(6)
+    assert len(desk.seen(ChainSnapshot)) == 3
 
 
 def test_an_order_is_answered_after_the_latency_with_fill_and_state(desk: Desk) -> None:
