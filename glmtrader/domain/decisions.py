@@ -92,6 +92,8 @@ class MarketState(msgspec.Struct, frozen=True, kw_only=True):
         position: signed number of straddles this strategy holds on this underlying.
         inflight: signed straddles in intents that are not finished.
         hedge_instrument: the perpetual that hedges this underlying, for strategies that hedge.
+        legs_inflight_ns: age of the oldest unfinished intent of other strategies on this underlying;
+            None when there is none.
         trading_halted: the reason, where the risk service stopped new risk.
         memory: the strategy's own frozen memory, as canonical JSON.
     """
@@ -131,6 +133,7 @@ class MarketState(msgspec.Struct, frozen=True, kw_only=True):
     inflight: Decimal
     straddles: tuple[StraddlePosition, ...]
     hedge_instrument: Instrument | None
+    legs_inflight_ns: int | None
     trading_halted: str | None
     staleness: Staleness
     memory: str

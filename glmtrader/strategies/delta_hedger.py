@@ -1,6 +1,7 @@
 """DeltaHedger: keeps the delta of one underlying inside a no-trade band, with its perpetual.
 
-It is driven by `portfolio.risk`, so by moves of the price as well as by fills. The band is
+It is driven by `portfolio.risk`, so by moves of the price as well as by fills, and by the end of
+other strategies' intents: between two legs of a straddle it waits. The band is
 Whalley and Wilmott's (trade to the edge of the band, not to its middle), or a fixed one; inside it
 hedging costs more than the risk it takes off. Delta is in the account's numeraire: `PortfolioRisk`
 says so, and the target is zero.
@@ -36,6 +37,8 @@ class DeltaHedgerParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         risk_aversion_per_usd: absolute risk aversion of the Whalley-Wilmott band, in 1/USD.
         cost_rate: what trading one USD of the perpetual costs, as a fraction.
         cooldown_s: between two hedges. portfolio_age_s_max: staleness budget.
+        legs_wait_s: while another strategy's legs are under way, their delta is not hedged for so
+            long; a leg that stands alone for longer is.
     """
 
     band: BandKind = BandKind.WHALLEY_WILMOTT
@@ -44,7 +47,8 @@ class DeltaHedgerParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     risk_aversion_per_usd: float = 1e-3
     cost_rate: float = 0.0006
     cooldown_s: float = 1.0
-    portfolio_age_s_max: float = 30.0
+    portfolio_age_s_max: float = 90.0
+    legs_wait_s: float = 5.0
 
     def __post_init__(self) -> None:
         require(
@@ -56,6 +60,7 @@ class DeltaHedgerParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
             (self.risk_aversion_per_usd > 0, "risk_aversion_per_usd is not positive"),
             (0 <= self.cost_rate < 1, f"cost_rate {self.cost_rate} is not in [0, 1)"),
             (self.cooldown_s >= 0, f"cooldown_s {self.cooldown_s} is negative"),
+            (self.legs_wait_s >= 0, f"legs_wait_s {self.legs_wait_s} is negative"),
         )
 
 
@@ -121,6 +126,9 @@ def _obstacle(
         return "stale_portfolio"
     if state.inflight != 0:
         return "hedge_in_flight"
+    legs_ns = state.legs_inflight_ns
+    if legs_ns is not None and legs_ns < params.legs_wait_s * SECOND_NS:
+        return "legs_in_flight"
     since_ns = memory.hedged_ns
     if since_ns is not None and state.now_ns - since_ns < params.cooldown_s * SECOND_NS:
         return "cooldown"

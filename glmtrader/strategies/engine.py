@@ -53,6 +53,8 @@ class _Hosted:
             return False
         if isinstance(event, PortfolioRisk):
             return event.account_id == self.instance.account_id
+        if isinstance(event, IntentCompleted):
+            return event.strategy_id != self.instance.strategy_id
         underlying: object = getattr(event, "underlying", None)
         return underlying == self.instance.underlying
 
@@ -141,6 +143,7 @@ class StrategyEngine:
         self.views.instruments = instruments
         for host in self._hosted:
             host.book.inflight.clear()
+            host.book.inflight_since_ns = None
 
     def snapshot(self, now_ns: int) -> None:
         """Publish what every instance holds and remembers."""
@@ -181,6 +184,8 @@ class StrategyEngine:
         for host in self._hosted:
             if host.instance.strategy_id == strategy_id:
                 host.book.inflight.pop(intent_id, None)
+                if not host.book.inflight:
+                    host.book.inflight_since_ns = None
 
     def _decide(self, host: _Hosted, event: Event) -> None:
         state = build_state(
@@ -190,12 +195,26 @@ class StrategyEngine:
             host.book,
             now_ns=event.ts_init,
             clock=self._clock,
+            legs_inflight_ns=self._legs_inflight_ns(host, event.ts_init),
         )
         decision = host.kind.decide(state, host.instance.params)
         if self._is_quiet_hold(host, decision.intent, event.ts_init):
             host.book.memory = decision.memory
             return
         self._record(host, state, decision)
+
+    def _legs_inflight_ns(self, asking: _Hosted, now_ns: int) -> int | None:
+        """Age of the oldest unfinished intent of the other strategies on the same underlying."""
+        mine = asking.instance
+        since = [
+            host.book.inflight_since_ns
+            for host in self._hosted
+            if host is not asking
+            and host.instance.account_id == mine.account_id
+            and host.instance.underlying == mine.underlying
+            and host.book.inflight_since_ns is not None
+        ]
+        return now_ns - min(since) if since else None
 
     def _is_quiet_hold(self, host: _Hosted, intent: Intent, now_ns: int) -> bool:
         """Whether a hold says nothing new; keeps the journal readable under a moving price."""
@@ -230,6 +249,8 @@ class StrategyEngine:
         if decision.intent.intent_type is IntentType.HOLD:
             return
         signed = decision.intent.quantity * Decimal(decision.intent.direction)
+        if host.book.inflight_since_ns is None:
+            host.book.inflight_since_ns = state.now_ns
         host.book.inflight[intent_id] = signed
         self._publish(
             StrategyIntent(

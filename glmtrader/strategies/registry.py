@@ -9,6 +9,7 @@ from glmtrader.domain.decisions import Decision, MarketState
 from glmtrader.domain.event import Event
 from glmtrader.domain.ids import AccountId, StrategyId
 from glmtrader.domain.market_events import VolatilitySurface
+from glmtrader.domain.order_events import IntentCompleted
 from glmtrader.domain.risk_events import PortfolioRisk
 from glmtrader.strategies import delta_hedger, pq_vol
 from glmtrader.strategies.costs import CostAssumptions
@@ -77,7 +78,7 @@ KINDS: dict[str, StrategyKind] = {
         decide=delta_hedger.decide,
         params_type=delta_hedger.DeltaHedgerParams,
         initial_memory=delta_hedger.initial_memory,
-        triggers=(PortfolioRisk,),
+        triggers=(PortfolioRisk, IntentCompleted),
         expiry_window=lambda _: None,
         records_every_hold=False,
     ),

@@ -23,6 +23,7 @@ def build_state(
     *,
     now_ns: int,
     clock: TradingClock,
+    legs_inflight_ns: int | None,
 ) -> MarketState:
     """Put everything a decision may see into one frozen value; what is not known is None."""
     surface = views.surfaces.get(instance.underlying)
@@ -74,6 +75,7 @@ def build_state(
         inflight=sum(book.inflight.values(), Decimal(0)),
         straddles=tuple(_held(pair, surface, forecast, now_ns, clock) for pair in pairs),
         hedge_instrument=None if window is not None else _hedge_instrument(instance, views),
+        legs_inflight_ns=legs_inflight_ns,
         trading_halted=views.halted(instance.account_id),
         staleness=Staleness(
             surface_ns=_age(surface, now_ns),

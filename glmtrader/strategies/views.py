@@ -77,6 +77,7 @@ class StrategyBook:
         self.memory = memory
         self.holdings: Holdings = {}
         self.inflight: dict[IntentId, Decimal] = {}
+        self.inflight_since_ns: int | None = None
         self.hold_reason: str | None = None
         self.hold_recorded_ns = 0
 
