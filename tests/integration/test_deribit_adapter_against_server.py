@@ -37,7 +37,7 @@ EXCHANGE = ExchangeConfig(
 )
 
 
-class Trading(Run):
+class Trading(Run[Any]):
     """A run against the simulated venue."""
 
     def __init__(self, server: Any, clock: LoopClock) -> None:
@@ -249,6 +249,7 @@ async def test_an_option_is_delivered_through_its_expiry() -> None:
         tick = await quote(run, CALL)
         label = run.send(CALL, Side.BUY, "0.3", str(tick.ask))
         assert (await run.final(label)).status is OrderStatus.FILLED
+        run.venue.watch([])
         await run.until(lambda: run.clock.now_ns() > EXPIRY_NS + 10 * SECOND_NS, seconds=10.0)
         told = await run.report()
         (delivered,) = [flow for flow in told.cashflows if isinstance(flow, OptionDelivered)]
