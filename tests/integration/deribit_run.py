@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from scripted_deribit import CLIENT_ID, CLIENT_SECRET, ScriptedDeribit
 
@@ -29,12 +29,13 @@ USER_TRADES = "user.trades.any.any.raw"
 USER_ORDERS = "user.orders.any.any.raw"
 
 E = TypeVar("E", bound=Event)
+S = TypeVar("S")
 
 
-class Run:
+class Run(Generic[S]):
     """A running adapter, its server and everything that it published."""
 
-    def __init__(self, server: ScriptedDeribit, clock: LoopClock) -> None:
+    def __init__(self, server: S, clock: LoopClock) -> None:
         self.server = server
         self.clock = clock
         self.events: list[Event] = []
@@ -88,7 +89,7 @@ class Run:
 @asynccontextmanager
 async def running(
     script: Callable[[ScriptedDeribit], None] = lambda _server: None, **settings: Any
-) -> AsyncIterator[Run]:
+) -> AsyncIterator[Run[ScriptedDeribit]]:
     """An adapter connected to a scripted server; `script` changes the server's answers."""
     start_ns = settings.pop("start_ns", time.time_ns())
     clock = LoopClock(speed=SPEED, start_ns=start_ns)

@@ -51,7 +51,7 @@ async def main() -> dict[str, object]:
         }
 
 
-async def _trade(run: Run) -> None:
+async def _trade(run: Run[ScriptedDeribit]) -> None:
     for number in range(TICKS):
         await asyncio.sleep(0.1)
         if not run.server.sockets[-1].closed:

@@ -91,7 +91,9 @@ SUMMARY = {
 }
 
 
-async def report(run: Run, *, since: int, resolve: tuple[str, ...] = ()) -> VenueReport:
+async def report(
+    run: Run[ScriptedDeribit], *, since: int, resolve: tuple[str, ...] = ()
+) -> VenueReport:
     await run.connected()
     labels = [ClientOrderId(label) for label in resolve]
     run.venue.request_report("test", since_cursor=since, resolve=labels)

@@ -40,7 +40,13 @@ class OptionTerms(msgspec.Struct, frozen=True):
 
 
 def id_of(name: str) -> InstrumentId:
-    """`BTC-PERPETUAL` as `deribit:BTC-PERPETUAL`."""
+    """`BTC-PERPETUAL` as `deribit:BTC-PERPETUAL`.
+
+    Raises:
+        ProtocolError: the venue sent an empty name.
+    """
+    if not name:
+        raise ProtocolError("an instrument without a name")
     return instrument_id(VENUE, name)
 
 

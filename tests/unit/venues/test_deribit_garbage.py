@@ -2,7 +2,7 @@
 
 import json
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from glmtrader.domain.event import Event
@@ -88,6 +88,7 @@ def test_any_data_on_a_known_channel_is_counted(kind: str, data: object) -> None
 @given(
     st.sampled_from(sorted(TICKER)), json_values | st.sampled_from(["NaN", "-1", "Infinity", -0.5])
 )
+@example("instrument_name", "")
 def test_one_spoilt_field_never_makes_a_wrong_tick(field: str, value: object) -> None:
     """A spoilt ticker is either told with that very value or counted as undecodable."""
     receiver = Receiver()
