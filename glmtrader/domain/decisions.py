@@ -92,8 +92,8 @@ class MarketState(msgspec.Struct, frozen=True, kw_only=True):
         position: signed number of straddles this strategy holds on this underlying.
         inflight: signed straddles in intents that are not finished.
         hedge_instrument: the perpetual that hedges this underlying, for strategies that hedge.
-        legs_inflight_ns: age of the oldest unfinished intent of other strategies on this underlying;
-            None when there is none.
+        legs_inflight_ns: age of the oldest unfinished intent of other strategies on this
+            underlying; None when there is none.
         trading_halted: the reason, where the risk service stopped new risk.
         memory: the strategy's own frozen memory, as canonical JSON.
     """

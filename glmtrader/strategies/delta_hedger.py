@@ -124,15 +124,21 @@ def _obstacle(
         return "missing_hedge_instrument"
     if age_ns > params.portfolio_age_s_max * SECOND_NS:
         return "stale_portfolio"
+    return _wait(state, params, memory)
+
+
+def _wait(state: MarketState, params: DeltaHedgerParams, memory: DeltaHedgerMemory) -> str | None:
+    """Why a hedge, though possible, should not be asked for at this moment."""
     if state.inflight != 0:
         return "hedge_in_flight"
-    legs_ns = state.legs_inflight_ns
-    if legs_ns is not None and legs_ns < params.legs_wait_s * SECOND_NS:
+    if _younger(state.legs_inflight_ns, params.legs_wait_s):
         return "legs_in_flight"
-    since_ns = memory.hedged_ns
-    if since_ns is not None and state.now_ns - since_ns < params.cooldown_s * SECOND_NS:
-        return "cooldown"
-    return None
+    since_ns = None if memory.hedged_ns is None else state.now_ns - memory.hedged_ns
+    return "cooldown" if _younger(since_ns, params.cooldown_s) else None
+
+
+def _younger(age_ns: int | None, seconds: float) -> bool:
+    return age_ns is not None and age_ns < seconds * SECOND_NS
 
 
 def _hedge(state: MarketState, excess_coin: float, metadata: dict[str, str]) -> Intent:
