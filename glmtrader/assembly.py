@@ -116,7 +116,10 @@ def deribit_venue(config: Config) -> MakeVenue:
 
     def make(clock: Clock, publish: Publish) -> Venue:
         assert config.deribit is not None, "the schema demands it of mode live"
-        return DeribitVenue(config.deribit, clock=clock, publish=publish)
+        settings = msgspec.structs.replace(
+            config.deribit, account_id=config.account.id, underlyings=config.underlyings
+        )
+        return DeribitVenue(settings, clock=clock, publish=publish)
 
     return make
 
