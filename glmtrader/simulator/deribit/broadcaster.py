@@ -1,4 +1,4 @@
-"""Subscriptions: one feed a channel (and account), its messages encoded once for all subscribers."""
+"""Subscriptions: one feed a channel (and account), encoded once for all who listen."""
 
 from typing import Final, Protocol
 
