@@ -119,10 +119,9 @@ class Backend:
         Expiries, funding and settlements are booked at whole seconds: when one may lie between the
         last step and now, the market is moved first, so that none is passed over.
         """
-        now_ns = self.now_ns()
-        if now_ns // SECOND_NS != self.exchange.now_ns // SECOND_NS:
+        if self.now_ns() // SECOND_NS != self.exchange.now_ns // SECOND_NS:
             self.step()
-        return now_ns
+        return self.now_ns()
 
     def happened(self, events: Sequence[ExchangeEvent]) -> None:
         """Note what the exchange did; told to the listener by the next `tell`."""
