@@ -1,7 +1,9 @@
 """Checks a decoded TOML document against frozen structs and collects every fault; pure."""
 
 import difflib
+import math
 import typing
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -18,13 +20,15 @@ def struct_faults(value: object, struct: type[msgspec.Struct], path: KeyPath) ->
     if not isinstance(value, dict):
         return [(path, f"must be a table, not {_kind(value)}")]
     fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
-    faults = [((*path, key), _unknown(key, fields)) for key in value if key not in fields]
+    unknown = [((*path, key), _unknown(key, fields)) for key in value if key not in fields]
+    faults: list[Fault] = []
     for name, field in fields.items():
         if name in value:
             faults += value_faults(value[name], field.type, (*path, name))
         elif field.required:
             faults.append((path, f"key {name!r} is missing"))
-    return faults or _condition_faults(value, struct, path)
+    known = {key: given for key, given in value.items() if key in fields}
+    return unknown + (faults or _condition_faults(known, struct, path))
 
 
 def value_faults(value: object, expected: Any, path: KeyPath) -> list[Fault]:
@@ -42,21 +46,48 @@ def value_faults(value: object, expected: Any, path: KeyPath) -> list[Fault]:
             for fault in struct_faults(entry, item, (*path, index))
         ]
     try:
-        convert(value, expected)
+        converted = convert(value, expected)
     except msgspec.ValidationError as error:
         return [(path, _plain(str(error)))]
-    return []
+    judged_elsewhere = Any in typing.get_args(expected)
+    if judged_elsewhere or _is_finite(converted):
+        return []
+    return [(path, f"{value} is not a finite number")]
 
 
 def _condition_faults(
     value: dict[str, Any], struct: type[msgspec.Struct], path: KeyPath
 ) -> list[Fault]:
-    """Conditions that a struct states over its own fields, one fault for each."""
+    """Conditions that a struct states over its own fields, one fault for each.
+
+    A condition that begins with the name of a key in the file is told at that key's line.
+    """
     try:
         convert(value, struct)
     except msgspec.ValidationError as error:
-        return [(path, part) for part in _plain(str(error)).split("; ")]
+        told = _plain(str(error)).split("; ")
+        return [(_blamed(part, value, path), part) for part in told]
     return []
+
+
+def _blamed(fault: str, value: dict[str, Any], path: KeyPath) -> KeyPath:
+    first = fault.split(maxsplit=1)[0]
+    return (*path, first) if first in value else path
+
+
+def _is_finite(value: object) -> bool:
+    """Whether a value holds no NaN and no infinity: both slip through comparisons."""
+    match value:
+        case float():
+            return math.isfinite(value)
+        case Decimal():
+            return value.is_finite()
+        case dict():
+            return all(_is_finite(item) for item in value.values())
+        case list() | tuple():
+            return all(_is_finite(item) for item in value)
+        case _:
+            return True
 
 
 def _struct_of(expected: Any) -> type[msgspec.Struct] | None:

@@ -16,7 +16,7 @@ import msgspec
 from glmtrader.config.faults import Fault, struct_faults
 from glmtrader.config.schema import Config
 from glmtrader.config.secret import secret_enc_hook
-from glmtrader.config.toml_lines import key_lines, line_of, spelled
+from glmtrader.config.toml_lines import KeyPath, key_lines, line_of, spelled
 from glmtrader.config.types import convert
 from glmtrader.domain.ids import AccountId, StrategyId
 from glmtrader.errors import ConfigurationError
@@ -62,11 +62,14 @@ def load(name: str, environment: Mapping[str, str] | None = None) -> Config:
         document: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path}: not TOML: {error}") from error
-    overrides = _override(document, os.environ if environment is None else environment)
-    faults = overrides + struct_faults(document, Config, ()) + _params_faults(document)
+    overrides = _Overrides(document, os.environ if environment is None else environment)
+    faults = overrides.faults + struct_faults(document, Config, ()) + _params_faults(document)
     if faults:
         lines = key_lines(text)
-        told = [f"{path}:{line_of(at, lines)}: {spelled(at)}: {what}" for at, what in faults]
+        told = [
+            f"{overrides.source_of(at) or f'{path}:{line_of(at, lines)}'}: {spelled(at)}: {what}"
+            for at, what in faults
+        ]
         raise ConfigurationError("\n".join(dict.fromkeys(told)))
     config: Config = convert(document, Config)
     return config
@@ -111,29 +114,42 @@ def _params_faults(document: dict[str, Any]) -> list[Fault]:
         return faults
     for index, entry in enumerate(entries):
         kind = KINDS.get(str(entry.get("kind"))) if isinstance(entry, dict) else None
-        if kind is not None:
-            at = ("strategy", index, "params")
-            faults += struct_faults(entry.get("params", {}), kind.params_type, at)
+        params = {} if kind is None else entry.get("params", {})
+        if kind is not None and isinstance(params, dict):
+            faults += struct_faults(params, kind.params_type, ("strategy", index, "params"))
     return faults
 
 
-def _override(document: dict[str, Any], environment: Mapping[str, str]) -> list[Fault]:
-    """Write `GLMTRADER__A__B` into `a.b`; a value is read as TOML, else as a string."""
-    faults: list[Fault] = []
-    for name in sorted(environment):
-        if not name.startswith(ENVIRONMENT_PREFIX):
-            continue
-        keys = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+class _Overrides:
+    """Writes `GLMTRADER__A__B` into `a.b` of a document, and remembers which key came from where.
+
+    A value is read as TOML, else as a string.
+    """
+
+    def __init__(self, document: dict[str, Any], environment: Mapping[str, str]) -> None:
+        self.faults: list[Fault] = []
+        self._names: dict[KeyPath, str] = {}
+        for name in sorted(environment):
+            if name.startswith(ENVIRONMENT_PREFIX):
+                self._write(document, name, environment[name])
+
+    def source_of(self, path: KeyPath) -> str | None:
+        """The environment variable that set a key or a table around it; None for the file's own."""
+        lengths = range(len(path), 0, -1)
+        found = next((name for n in lengths if (name := self._names.get(path[:n]))), None)
+        return None if found is None else f"environment variable {found}"
+
+    def _write(self, document: dict[str, Any], name: str, text: str) -> None:
+        keys = tuple(name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__"))
+        self._names[keys] = name
         table = document
         for key in keys[:-1]:
             child = table.setdefault(key, {})
             if not isinstance(child, dict):
-                faults.append((tuple(keys), f"environment variable {name} names no table"))
-                break
+                self.faults.append((keys, f"{key} is no table"))
+                return
             table = child
-        else:
-            table[keys[-1]] = _toml_value(environment[name])
-    return faults
+        table[keys[-1]] = _toml_value(text)
 
 
 def _toml_value(text: str) -> object:

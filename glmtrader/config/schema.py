@@ -14,6 +14,7 @@ from glmtrader.domain.validation import require
 from glmtrader.execution.policy import ExecutionPolicy
 from glmtrader.kernel.journal import Durability
 from glmtrader.risk.limits import RiskLimits
+from glmtrader.risk.portfolio import DOLLARS
 from glmtrader.simulator.generated_config import GeneratedMarketConfig
 from glmtrader.simulator.recorded_config import RecordedMarketConfig
 from glmtrader.strategies.costs import CostAssumptions
@@ -90,6 +91,13 @@ class PaperConfig(_Table, frozen=True):
     chain_interval_s: Positive = 30.0
     latency_ms: Positive = 20.0
 
+    def __post_init__(self) -> None:
+        owed = sorted(coin for coin, amount in self.balances.items() if amount < 0)
+        require(
+            (bool(self.balances), "balances is empty: an account starts with something"),
+            (not owed, f"balances of {', '.join(owed)} are negative"),
+        )
+
 
 class ForecastConfig(_Table, frozen=True):
     """The models of Q.
@@ -101,6 +109,15 @@ class ForecastConfig(_Table, frozen=True):
 
     model: str = "q-gamma-glm-7d.json"
     candle_interval_s: PositiveInt = 300
+
+    def __post_init__(self) -> None:
+        seconds = self.candle_interval_s
+        require(
+            (
+                seconds >= 60 and 3600 % seconds == 0,
+                f"candle_interval_s {seconds} must divide an hour, from 60 up",
+            )
+        )
 
 
 class StrategyConfig(_Table, frozen=True):
@@ -171,6 +188,14 @@ class Config(_Table, frozen=True):
         live = self.mode is Mode.LIVE
         require(
             (bool(self.underlyings), "underlyings is empty: name at least one coin"),
+            (
+                len(self.underlyings) == len(set(self.underlyings)),
+                f"underlyings {list(self.underlyings)} repeat",
+            ),
+            (
+                self.account.numeraire in (*DOLLARS, *self.underlyings),
+                f"account.numeraire {self.account.numeraire!r} is no dollar and no underlying",
+            ),
             (len(names) == len(set(names)), f"strategy ids {names} repeat"),
             (not unknown, f"strategies trade {unknown}, which underlyings does not name"),
             (not live or self.deribit is not None, "mode live needs a [deribit] table"),

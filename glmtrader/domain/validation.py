@@ -1,5 +1,7 @@
 """Validation of parameter structs: all faults at once, each in words."""
 
+from decimal import Decimal, InvalidOperation
+
 
 def require(*conditions: tuple[bool, str]) -> None:
     """Check several conditions.
@@ -11,3 +13,12 @@ def require(*conditions: tuple[bool, str]) -> None:
     faults = [fault for holds, fault in conditions if not holds]
     if faults:
         raise ValueError("; ".join(faults))
+
+
+def is_positive_decimal(text: str) -> bool:
+    """Whether a text is a finite decimal number above zero."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        return False
+    return value.is_finite() and value > 0

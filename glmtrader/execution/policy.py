@@ -24,7 +24,7 @@ class ExternalOrders(StrEnum):
     """Someone else trades this account: stop until a person has looked."""
 
 
-class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True):
+class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Budgets and caps of execution.
 
     Attributes:

@@ -12,11 +12,13 @@ from typing import Any, Final, Self
 import structlog
 
 from glmtrader.domain.event import Event
+from glmtrader.domain.instruments import SECOND_NS
 from glmtrader.domain.system_events import ComponentFailed
 from glmtrader.kernel.clock import Clock
 
 BACKOFF_S_FIRST: Final = 0.5
 BACKOFF_S_MAX: Final = 60.0
+BACKOFF_DOUBLINGS_MAX: Final = 16
 
 _log = structlog.get_logger("glmtrader.supervisor")
 
@@ -70,9 +72,9 @@ class Supervisor:
                 self._report(name, error, restarts)
             else:
                 return
-            lived_s = (self._clock.now_ns() - started_ns) / 1e9
-            restarts = 0 if lived_s > BACKOFF_S_MAX else restarts + 1
-            await self._clock.sleep(min(BACKOFF_S_FIRST * 2**restarts, BACKOFF_S_MAX))
+            lived_s = (self._clock.now_ns() - started_ns) / SECOND_NS
+            restarts = 1 if lived_s > BACKOFF_S_MAX else restarts + 1
+            await self._clock.sleep(_backoff_s(restarts))
 
     def _report(self, name: str, error: Exception, restarts: int) -> None:
         now_ns = self._clock.now_ns()
@@ -86,3 +88,9 @@ class Supervisor:
                 restarts=restarts,
             )
         )
+
+
+def _backoff_s(restarts: int) -> float:
+    """Pause before a restart: doubling from the first, and never beyond what a float can hold."""
+    doublings = min(restarts - 1, BACKOFF_DOUBLINGS_MAX)
+    return min(BACKOFF_S_FIRST * 2.0**doublings, BACKOFF_S_MAX)

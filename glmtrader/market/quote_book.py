@@ -120,20 +120,32 @@ class QuoteBook:
         index = row[1]
         if index >= len(chain.instrument_ids) or chain.instrument_ids[index] != instrument_id:
             return tick
-        return Quote(
-            bid=_price(chain.bid[index]),
-            ask=_price(chain.ask[index]),
-            bid_quantity=_price(chain.bid_quantity[index]),
-            ask_quantity=_price(chain.ask_quantity[index]),
-            mark=_price(chain.mark[index]),
-            index_usd=_decimal(chain.index_usd),
-            ts_ns=chain.ts_init,
-        )
+        return _quote(chain, index)
 
 
 def _decimal(value: float) -> Decimal:
     return Decimal(repr(float(value)))
 
 
+def _quote(chain: ChainSnapshot, row: int) -> Quote:
+    """One row; prices that cannot be true are absent, both sides where they cross."""
+    bid, ask = _price(chain.bid[row]), _price(chain.ask[row])
+    if bid is not None and ask is not None and bid > ask:
+        bid = ask = None
+    return Quote(
+        bid=bid,
+        ask=ask,
+        bid_quantity=_size(chain.bid_quantity[row]),
+        ask_quantity=_size(chain.ask_quantity[row]),
+        mark=_price(chain.mark[row]),
+        index_usd=_decimal(chain.index_usd),
+        ts_ns=chain.ts_init,
+    )
+
+
 def _price(value: np.float64) -> Decimal | None:
-    return None if np.isnan(value) else _decimal(float(value))
+    return _decimal(float(value)) if np.isfinite(value) and value > 0 else None
+
+
+def _size(value: np.float64) -> Decimal | None:
+    return _decimal(float(value)) if np.isfinite(value) and value >= 0 else None

@@ -4,6 +4,7 @@ It keeps the catalogue and the quote book, refuses ticks that cannot be true, an
 snapshot into a `VolatilitySurface`, always from that one coherent snapshot.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from typing import ClassVar
@@ -61,20 +62,29 @@ class MarketService:
             case MarketTick():
                 self._take_tick(event)
             case ChainSnapshot():
-                self._quotes.apply_chain(event)
-                self._publish(surface_of(event, self._clock))
+                self._take_chain(event)
             case InstrumentsListed():
                 self._catalogue.apply(event)
             case _:
                 pass
 
     def _take_tick(self, tick: MarketTick) -> None:
-        instrument = self._catalogue.get(tick.instrument_id)
-        refusal = "unlisted" if instrument is None else tick_fault(tick)
-        if instrument is None or refusal is not None:
-            self.refused[refusal or "unlisted"] += 1
+        listed = self._catalogue.is_listed(tick.instrument_id)
+        refusal = tick_fault(tick) if listed else "unlisted"
+        if refusal is not None:
+            self.refused[refusal] += 1
             return
+        instrument = self._catalogue.get(tick.instrument_id)
+        assert instrument is not None, "what is listed is in the catalogue"
         self._quotes.apply_tick(tick, instrument.underlying)
+
+    def _take_chain(self, chain: ChainSnapshot) -> None:
+        """Keep a chain and publish its surface; without an index none of its rows means a thing."""
+        if not 0 < chain.index_usd < math.inf:
+            self.refused["chain_without_index"] += 1
+            return
+        self._quotes.apply_chain(chain)
+        self._publish(surface_of(chain, self._clock))
 
 
 def tick_fault(tick: MarketTick) -> str | None:

@@ -6,10 +6,10 @@ from typing import Final
 import msgspec
 
 from glmtrader.domain.instruments import MINUTE_NS, SECOND_NS
-from glmtrader.errors import ConfigurationError
+from glmtrader.domain.validation import require
 
 
-class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
+class RiskLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one account may do. Fractions are of equity unless said; 0.2 is 20 %.
 
     Attributes:
@@ -54,9 +54,7 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     clock_offset_ns_max: int = SECOND_NS
 
     def __post_init__(self) -> None:
-        faults = limit_faults(self)
-        if faults:
-            raise ConfigurationError(f"risk limits: {'; '.join(faults)}")
+        require(*((False, fault) for fault in limit_faults(self)))
 
 
 _FRACTIONS: Final = (

@@ -60,6 +60,11 @@ class ExchangeQueries:
         return self._now_ns
 
     @property
+    def config(self) -> ExchangeConfig:
+        """How this exchange behaves; the accounts in it are those configured, not those kept."""
+        return self._config
+
+    @property
     def cursor(self) -> int:
         """The newest booking of any account; grows with every trade, payment or delivery."""
         return self._keeper.cursor

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from glmtrader.errors import ConfigurationError
+from glmtrader.domain.validation import is_positive_decimal, require
 
 HALF_LIFE_S_MIN: Final = 600.0
 """Shorter half-lives would lose precision within the one-hour blocks the path is made of."""
@@ -35,6 +35,23 @@ class CoinConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     perpetual_tick_usd: str
     option_size: float
     volume_5m: float
+
+    def __post_init__(self) -> None:
+        numbers = ("spot_usd", "annual_vol", "strike_step_usd", "option_size", "volume_5m")
+        require(
+            (bool(self.underlying), "underlying is empty"),
+            *(
+                (getattr(self, name) > 0, f"{name} {getattr(self, name)} must be positive")
+                for name in numbers
+            ),
+            *(
+                (
+                    is_positive_decimal(getattr(self, name)),
+                    f"{name} {getattr(self, name)!r} is not a positive decimal number",
+                )
+                for name in ("option_lot", "perpetual_tick_usd")
+            ),
+        )
 
 
 BITCOIN: Final = CoinConfig(
@@ -78,6 +95,19 @@ class VarianceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     jump_log_variance: float = 0.5
     jump_half_life_s: float = 43_200.0
 
+    def __post_init__(self) -> None:
+        shortest = min(*self.half_lives_s, self.jump_half_life_s)
+        require(
+            (
+                len(self.half_lives_s) == len(self.sds) > 0,
+                "half_lives_s and sds must have the same length, not 0",
+            ),
+            (shortest >= HALF_LIFE_S_MIN, f"half-lives must be at least {HALF_LIFE_S_MIN:g} s"),
+            (min(self.sds, default=0.0) >= 0, "sds must not be negative"),
+            (0 <= self.jump_share < 1, f"jump_share {self.jump_share} must be in [0, 1)"),
+            (self.jumps_per_year > 0, f"jumps_per_year {self.jumps_per_year} must be positive"),
+        )
+
 
 class GeneratedMarketConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A seeded market of inverse options and perpetuals, as Deribit lists them.
@@ -118,52 +148,32 @@ class GeneratedMarketConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     perpetual_premium_sd: float = 1.5e-4
 
     def __post_init__(self) -> None:
-        faults = _faults(self)
-        if faults:
-            raise ConfigurationError(f"generated market: {'; '.join(faults)}")
-
-
-def _faults(config: GeneratedMarketConfig) -> list[str]:
-    faults = []
-    if config.step_s <= 0 or 300 % config.step_s:
-        faults.append(f"step_s {config.step_s} must divide 300")
-    if not config.coins:
-        faults.append("coins is empty: name at least one underlying")
-    if len({coin.underlying for coin in config.coins}) != len(config.coins):
-        faults.append("coins names an underlying twice")
-    if not 10 <= config.history_days <= 60:
-        faults.append(f"history_days {config.history_days} must be 10 to 60")
-    if not 0 <= config.correlation <= 1:
-        faults.append(f"correlation {config.correlation} must be 0 to 1")
-    if not -1 < config.skew < 1:
-        faults.append(f"skew {config.skew} must be between -1 and 1")
-    return faults + _variance_faults(config.variance) + _positive_faults(config)
-
-
-def _variance_faults(variance: VarianceConfig) -> list[str]:
-    faults = []
-    if len(variance.half_lives_s) != len(variance.sds) or not variance.sds:
-        faults.append("variance.half_lives_s and variance.sds must have the same length, not 0")
-    if not 0 <= variance.jump_share < 1:
-        faults.append(f"variance.jump_share {variance.jump_share} must be in [0, 1)")
-    half_lives = (*variance.half_lives_s, variance.jump_half_life_s)
-    if min(half_lives) < HALF_LIFE_S_MIN:
-        faults.append(f"variance half-lives must be at least {HALF_LIFE_S_MIN:g} s")
-    return faults
-
-
-def _positive_faults(config: GeneratedMarketConfig) -> list[str]:
-    values = {
-        "premium_fade_days": config.premium_fade_days,
-        "wing_slope": config.wing_slope,
-        "wing_width": config.wing_width,
-        "variance.jumps_per_year": config.variance.jumps_per_year,
-    }
-    for coin in config.coins:
-        values[f"{coin.underlying} spot_usd"] = coin.spot_usd
-        values[f"{coin.underlying} annual_vol"] = coin.annual_vol
-        values[f"{coin.underlying} strike_step_usd"] = coin.strike_step_usd
-    faults = [f"{name} {value} must be positive" for name, value in values.items() if value <= 0]
-    if config.premium_half_life_s < HALF_LIFE_S_MIN:
-        faults.append(f"premium_half_life_s must be at least {HALF_LIFE_S_MIN:g}")
-    return faults
+        names = [coin.underlying for coin in self.coins]
+        positive = ("premium_fade_days", "wing_slope", "wing_width")
+        deviations = ("premium_sd_vol", "basis_sd", "funding_sd_8h", "perpetual_premium_sd")
+        require(
+            (
+                self.step_s > 0 and 300 % self.step_s == 0,
+                f"step_s {self.step_s} must divide 300",
+            ),
+            (bool(names), "coins is empty: name at least one underlying"),
+            (len(set(names)) == len(names), "coins names an underlying twice"),
+            (
+                10 <= self.history_days <= 60,
+                f"history_days {self.history_days} must be 10 to 60",
+            ),
+            (0 <= self.correlation <= 1, f"correlation {self.correlation} must be 0 to 1"),
+            (-1 < self.skew < 1, f"skew {self.skew} must be between -1 and 1"),
+            (
+                self.premium_half_life_s >= HALF_LIFE_S_MIN,
+                f"premium_half_life_s must be at least {HALF_LIFE_S_MIN:g}",
+            ),
+            *(
+                (getattr(self, name) > 0, f"{name} {getattr(self, name)} must be positive")
+                for name in positive
+            ),
+            *(
+                (getattr(self, name) >= 0, f"{name} {getattr(self, name)} must not be negative")
+                for name in deviations
+            ),
+        )

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from glmtrader.errors import ConfigurationError
+from glmtrader.domain.validation import is_positive_decimal, require
 from glmtrader.simulator.recorded_schema import (
     RECORDER_CANDLE_PATTERN,
     RECORDER_CHAIN_PATTERN,
@@ -52,22 +52,26 @@ class RecordedMarketConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     option_lot: dict[str, str] = msgspec.field(default_factory=lambda: {"BTC": "0.1", "ETH": "1"})
 
     def __post_init__(self) -> None:
-        faults = []
-        if not self.underlyings:
-            faults.append("underlyings is empty: name at least one coin")
         unknown = [name for name in self.underlyings if name not in self.option_lot]
-        if unknown:
-            faults.append(f"option_lot lacks {', '.join(unknown)}")
-        positive = {
-            "history_days": self.history_days,
-            "trade_window_s": self.trade_window_s,
-            "quote_size_coin": self.quote_size_coin,
-            "perpetual_size_usd": self.perpetual_size_usd,
-            "perpetual_tick_usd": self.perpetual_tick_usd,
-        }
-        faults.extend(f"{name} {v} must be positive" for name, v in positive.items() if v <= 0)
-        if faults:
-            raise ConfigurationError(f"recorded market: {'; '.join(faults)}")
+        positive = (
+            "history_days",
+            "trade_window_s",
+            "quote_size_coin",
+            "perpetual_size_usd",
+            "perpetual_tick_usd",
+        )
+        require(
+            (bool(self.underlyings), "underlyings is empty: name at least one coin"),
+            (not unknown, f"option_lot lacks {', '.join(unknown)}"),
+            *(
+                (is_positive_decimal(lot), f"option_lot of {coin} {lot!r} is no positive decimal")
+                for coin, lot in sorted(self.option_lot.items())
+            ),
+            *(
+                (getattr(self, name) > 0, f"{name} {getattr(self, name)} must be positive")
+                for name in positive
+            ),
+        )
 
 
 def of_recorder(folder: str, underlyings: tuple[str, ...] = ("BTC",)) -> RecordedMarketConfig:

@@ -7,6 +7,7 @@ hedging costs more than the risk it takes off. Delta is in the account's numerai
 says so, and the target is zero.
 """
 
+import math
 from decimal import Decimal
 from enum import StrEnum
 
@@ -61,6 +62,10 @@ class DeltaHedgerParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
             (0 <= self.cost_rate < 1, f"cost_rate {self.cost_rate} is not in [0, 1)"),
             (self.cooldown_s >= 0, f"cooldown_s {self.cooldown_s} is negative"),
             (self.legs_wait_s >= 0, f"legs_wait_s {self.legs_wait_s} is negative"),
+            (
+                self.portfolio_age_s_max > 0,
+                f"portfolio_age_s_max {self.portfolio_age_s_max} is not positive",
+            ),
         )
 
 
@@ -104,12 +109,13 @@ def band_half_width(state: MarketState, params: DeltaHedgerParams) -> float:
     Whalley and Wilmott's half-width grows with the two-thirds power of gamma; without gamma (no
     options, or no surface yet) it falls to the floor, and what is left of the delta is hedged.
     """
-    if params.band is BandKind.FIXED or not state.total_gamma or not state.spot_usd:
+    gamma = state.total_gamma
+    if params.band is BandKind.FIXED or not gamma or not state.spot_usd:
+        return params.band_delta_coin
+    if not math.isfinite(gamma):
         return params.band_delta_coin
     width = float(
-        whalley_wilmott_band(
-            state.total_gamma, state.spot_usd, params.cost_rate, params.risk_aversion_per_usd
-        )
+        whalley_wilmott_band(gamma, state.spot_usd, params.cost_rate, params.risk_aversion_per_usd)
     )
     return min(max(width, params.band_delta_coin), params.band_delta_coin_max)
 
@@ -117,14 +123,21 @@ def band_half_width(state: MarketState, params: DeltaHedgerParams) -> float:
 def _obstacle(
     state: MarketState, params: DeltaHedgerParams, memory: DeltaHedgerMemory
 ) -> str | None:
+    return _input_fault(state, params) or _wait(state, params, memory)
+
+
+def _input_fault(state: MarketState, params: DeltaHedgerParams) -> str | None:
+    """What is missing, stale or wrong; a number that is no number is as good as missing."""
     age_ns = state.staleness.portfolio_ns
-    if state.total_delta is None or state.spot_usd is None or age_ns is None:
+    known = (state.total_delta, state.spot_usd, age_ns)
+    if not all(value is not None and math.isfinite(value) for value in known):
         return "missing_portfolio"
     if state.hedge_instrument is None:
         return "missing_hedge_instrument"
-    if age_ns > params.portfolio_age_s_max * SECOND_NS:
-        return "stale_portfolio"
-    return _wait(state, params, memory)
+    if state.hedge_instrument.underlying != state.underlying:
+        return "hedge_instrument_of_another_underlying"
+    assert age_ns is not None, "it is among what is known"
+    return "stale_portfolio" if age_ns > params.portfolio_age_s_max * SECOND_NS else None
 
 
 def _wait(state: MarketState, params: DeltaHedgerParams, memory: DeltaHedgerMemory) -> str | None:

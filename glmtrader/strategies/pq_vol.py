@@ -5,6 +5,7 @@ prices), then brakes, then what must be known, then the net edge, costs included
 that says no is the reason of the hold.
 """
 
+import math
 from collections.abc import Callable
 from decimal import Decimal
 from enum import StrEnum
@@ -75,8 +76,13 @@ class PQVolParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def __post_init__(self) -> None:
         days = (self.close_days, self.expiry_days_min, self.expiry_days_target)
+        ages = ("surface_age_s_max", "forecast_age_s_max", "portfolio_age_s_max")
         require(
             (0 < self.vol_threshold < 1, f"vol_threshold {self.vol_threshold} is not in (0, 1)"),
+            (
+                -1 < self.exit_edge_vol < self.vol_threshold,
+                f"exit_edge_vol {self.exit_edge_vol} is not in (-1, vol_threshold)",
+            ),
             (self.size_straddles > 0, f"size_straddles {self.size_straddles} is not positive"),
             (
                 self.position_straddles_max >= self.size_straddles,
@@ -90,6 +96,10 @@ class PQVolParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             ),
             (0 < self.drawdown_pct_max <= 1, "drawdown_pct_max is not in (0, 1]"),
             (0 < self.fomo_score_max <= 1, "fomo_score_max is not in (0, 1]"),
+            *(
+                (getattr(self, name) > 0, f"{name} {getattr(self, name)} is not positive")
+                for name in ages
+            ),
         )
 
 
@@ -196,17 +206,22 @@ def _brake_halted(state: MarketState, _: PQVolParams, __: PQVolMemory) -> str | 
 
 
 def _brake_missing(state: MarketState, _: PQVolParams, __: PQVolMemory) -> str | None:
+    """What an opening needs; a number that is no number is as good as missing."""
     no_surface = state.staleness.surface_ns is None
     required = {
-        "surface" if no_surface else "expiry_in_window": state.p_vol,
-        "straddle_bid": state.p_vol_bid,
-        "straddle_ask": state.p_vol_ask,
-        "forecast": state.q_straddle,
-        "cost": state.cost_vol,
-        "portfolio": state.leverage,
+        "surface" if no_surface else "expiry_in_window": (
+            state.p_vol,
+            state.expiry_ns,
+            state.strike_usd,
+        ),
+        "straddle_quote": (state.p_vol_bid, state.p_vol_ask),
+        "forecast": (state.q_straddle, state.confidence),
+        "cost": (state.cost_vol,),
+        "net_edge": (state.net_edge_long, state.net_edge_short),
+        "portfolio": (state.leverage, state.drawdown_pct),
     }
-    for name, value in required.items():
-        if value is None:
+    for name, values in required.items():
+        if not all(value is not None and math.isfinite(value) for value in values):
             return f"missing_{name}"
     return None
 
@@ -224,8 +239,8 @@ def _brake_stale(state: MarketState, params: PQVolParams, _: PQVolMemory) -> str
 
 
 def _brake_fomo(state: MarketState, params: PQVolParams, _: PQVolMemory) -> str | None:
-    crowded = state.fomo_score is not None and state.fomo_score > params.fomo_score_max
-    return "high_fomo_risk" if crowded else None
+    calm = state.fomo_score is None or state.fomo_score <= params.fomo_score_max
+    return None if calm else "high_fomo_risk"
 
 
 def _brake_panic(state: MarketState, _: PQVolParams, __: PQVolMemory) -> str | None:
@@ -233,8 +248,8 @@ def _brake_panic(state: MarketState, _: PQVolParams, __: PQVolMemory) -> str | N
 
 
 def _brake_drawdown(state: MarketState, params: PQVolParams, _: PQVolMemory) -> str | None:
-    deep = state.drawdown_pct is None or state.drawdown_pct > params.drawdown_pct_max
-    return "drawdown" if deep else None
+    assert state.drawdown_pct is not None, "the missing-input brake comes first"
+    return "drawdown" if state.drawdown_pct > params.drawdown_pct_max else None
 
 
 def _brake_inflight(state: MarketState, _: PQVolParams, __: PQVolMemory) -> str | None:
@@ -242,8 +257,8 @@ def _brake_inflight(state: MarketState, _: PQVolParams, __: PQVolMemory) -> str 
 
 
 def _brake_confidence(state: MarketState, params: PQVolParams, _: PQVolMemory) -> str | None:
-    weak = state.confidence is None or state.confidence < params.confidence_min
-    return "low_confidence" if weak else None
+    assert state.confidence is not None, "the missing-input brake comes first"
+    return "low_confidence" if state.confidence < params.confidence_min else None
 
 
 def _brake_cooldown(state: MarketState, params: PQVolParams, memory: PQVolMemory) -> str | None:
@@ -301,7 +316,8 @@ def _open(state: MarketState, params: PQVolParams, *, direction: int) -> Intent:
 
 
 def _hold(state: MarketState, params: PQVolParams, reason: str) -> Intent:
-    edges = [edge for edge in (state.net_edge_long, state.net_edge_short) if edge is not None]
+    both = (state.net_edge_long, state.net_edge_short)
+    edges = [edge for edge in both if edge is not None and math.isfinite(edge)]
     distance = max(0.0, params.vol_threshold - max(edges)) if edges else None
     return Intent(
         intent_type=IntentType.HOLD,

@@ -68,6 +68,10 @@ class MarketViews:
             self.instruments[item.instrument_id] = item
             if item.is_perpetual:
                 self.perpetuals[item.venue, item.underlying] = item
+        gone = set(event.delisted)
+        self.perpetuals = {
+            key: item for key, item in self.perpetuals.items() if item.instrument_id not in gone
+        }
 
 
 class StrategyBook:

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import msgspec
 
 from glmtrader.config.secret import Secret
+from glmtrader.domain.validation import require
 
 PRODUCTION_WS_URL: Final = "wss://www.deribit.com/ws/api/v2"
 PRODUCTION_REST_URL: Final = "https://www.deribit.com"
@@ -114,8 +115,7 @@ class DeribitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     timeouts: DeribitTimeouts = DeribitTimeouts()
 
     def __post_init__(self) -> None:
-        for fault in _faults(self):
-            raise ValueError(fault)
+        require(*((False, fault) for fault in _faults(self)))
 
     @property
     def settlement_currencies(self) -> tuple[str, ...]:

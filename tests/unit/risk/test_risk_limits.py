@@ -2,13 +2,12 @@
 
 import pytest
 
-from glmtrader.errors import ConfigurationError
 from glmtrader.risk.limits import RiskLimits
 
 
 def test_all_faults_are_listed() -> None:
     """Every fault is named in one message."""
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(ValueError, match="leverage_max") as caught:
         RiskLimits(
             leverage_max=0.0,
             drawdown_pct_max=20.0,

@@ -1,12 +1,13 @@
 """The generated underlying: determinism, stylised facts, bars and delivery."""
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glmtrader.domain.instruments import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
-from glmtrader.errors import ConfigurationError, DataError
+from glmtrader.errors import DataError
 from glmtrader.kernel.ids import generator
 from glmtrader.simulator.dynamics import CoinDynamics, draw_hour
 from glmtrader.simulator.generated import GeneratedMarket
@@ -67,12 +68,16 @@ def test_an_unknown_coin_is_named() -> None:
 
 
 def test_every_fault_of_the_settings_is_listed_at_once() -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        GeneratedMarketConfig(
-            step_s=7, coins=(BITCOIN, BITCOIN), variance=VarianceConfig(half_lives_s=(1.0,))
-        )
-    for word in ("step_s 7", "twice", "same length", "at least 600"):
-        assert word in str(caught.value)
+    with pytest.raises(ValueError, match=r"step_s 7.*twice.*correlation 2"):
+        GeneratedMarketConfig(step_s=7, coins=(BITCOIN, BITCOIN), correlation=2.0)
+    with pytest.raises(ValueError, match=r"same length.*at least 600.*jump_share"):
+        VarianceConfig(half_lives_s=(1.0,), jump_share=1.0)
+
+
+def test_a_coin_that_cannot_be_traded_is_refused() -> None:
+    """Prices, sizes and steps of a coin must be positive numbers, all faults at once."""
+    with pytest.raises(ValueError, match=r"spot_usd 0.*option_lot 'much'.*perpetual_tick_usd '-1'"):
+        msgspec.structs.replace(BITCOIN, spot_usd=0.0, option_lot="much", perpetual_tick_usd="-1")
 
 
 def daily_returns(years: float) -> np.ndarray:

@@ -23,7 +23,7 @@ from recordings import (
 )
 
 from glmtrader.domain.instruments import HOUR_NS, MINUTE_NS, SECOND_NS, YEAR_NS, InstrumentKind
-from glmtrader.errors import ConfigurationError, DataError
+from glmtrader.errors import DataError
 from glmtrader.quant import black76
 from glmtrader.simulator.recorded import RecordedMarket
 from glmtrader.simulator.recorded_config import RecordedMarketConfig
@@ -271,7 +271,7 @@ def test_before_the_first_snapshot_there_is_no_chain(tmp_path: Path) -> None:
 
 
 def test_settings_that_cannot_be_run_are_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"option_lot lacks DOGE.*trade_window_s"):
+    with pytest.raises(ValueError, match=r"option_lot lacks DOGE.*trade_window_s"):
         RecordedMarketConfig(folder=".", underlyings=("DOGE",), trade_window_s=0.0)
 
 
