@@ -20,7 +20,6 @@ from glmtrader.simulator.generated import GeneratedMarket
 from glmtrader.simulator.generated_config import GeneratedMarketConfig
 from glmtrader.simulator.market_model import MarketModel
 from glmtrader.simulator.recorded import RecordedMarket
-from glmtrader.venues.deribit.adapter import DeribitVenue
 from glmtrader.venues.paper import PaperConfig, PaperVenue
 from glmtrader.venues.paper_link import LinkConfig
 from glmtrader.venues.paper_store import saved_now_ns
@@ -112,7 +111,8 @@ def paper_venue(config: Config, market: MarketModel, start_ns: int) -> MakeVenue
 
 
 def deribit_venue(config: Config) -> MakeVenue:
-    """The native Deribit adapter."""
+    """The native Deribit adapter; loaded here, because paper needs no client of aiohttp."""
+    from glmtrader.venues.deribit.adapter import DeribitVenue  # noqa: PLC0415  see above
 
     def make(clock: Clock, publish: Publish) -> Venue:
         assert config.deribit is not None, "the schema demands it of mode live"

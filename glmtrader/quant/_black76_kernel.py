@@ -9,10 +9,10 @@ from math import pi, sqrt
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtr
 
 from glmtrader.quant._arrays import BoolArray, FloatArray
 from glmtrader.quant._normalised import is_small, scaled_difference
+from glmtrader.quant.special_functions import ndtr
 
 _ONE_OVER_SQRT_TWO_PI = 1.0 / sqrt(2.0 * pi)
 _TINY = 1e-300

@@ -6,10 +6,10 @@ NumPy and ``scipy.special`` alone may enter.
 """
 
 import numpy as np
-from scipy.special import erfcx, ndtri
 
 from glmtrader.quant._arrays import FloatArray
 from glmtrader.quant._normalised import SQRT_HALF, SQRT_TWO_OVER_PI
+from glmtrader.quant.special_functions import erfcx, ndtri
 
 _ITERATIONS_MAX = 80
 _TOLERANCE = 2e-15

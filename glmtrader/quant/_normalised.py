@@ -12,9 +12,9 @@ expansion where t is small). NumPy and ``scipy.special`` alone may enter.
 from math import pi, sqrt
 
 import numpy as np
-from scipy.special import erfcx
 
 from glmtrader.quant._arrays import BoolArray, FloatArray, constants
+from glmtrader.quant.special_functions import erfcx
 
 SQRT_HALF = sqrt(0.5)
 SQRT_TWO_OVER_PI = sqrt(2.0 / pi)

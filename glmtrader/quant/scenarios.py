@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr
 
 from glmtrader.quant._arrays import BoolArray, FloatArray, flat_rows
+from glmtrader.quant.special_functions import ndtr
 
 _TINY = 1e-300
 

@@ -7,10 +7,10 @@ from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtri
 
 from glmtrader.quant._arrays import FloatArray
 from glmtrader.quant._slice import VolSlice
+from glmtrader.quant.special_functions import ndtri
 from glmtrader.quant.unavailable import Unavailable, UnavailableReason
 
 
