@@ -209,8 +209,8 @@ async def _backtest(config: Config) -> list[DecisionMade]:
 def test_after_a_kill_every_file_is_whole_and_replays(tmp_path: Path) -> None:
     """A SIGKILL while files are written leaves complete ones, and the next start goes on."""
     folder = tmp_path / "recordings"
-    for _ in range(3):
-        _record_and_kill(folder)
+    for files_more in (3, 5, 30):
+        _record_and_kill(folder, files_more)
         files = list(folder.glob("*/*/*.parquet"))
         rows = [pq.read_table(path).num_rows for path in files]
         assert all(rows)
@@ -221,7 +221,7 @@ def test_after_a_kill_every_file_is_whole_and_replays(tmp_path: Path) -> None:
     assert market.perpetual("BTC").mark > 0
 
 
-def _record_and_kill(folder: Path) -> None:
+def _record_and_kill(folder: Path, files_more: int) -> None:
     """Let a process record as fast as it can, and kill it while it writes."""
     script = Path(__file__).with_name("recording_process.py")
     before = len(list(folder.glob("options/*/*.parquet")))
@@ -230,7 +230,7 @@ def _record_and_kill(folder: Path) -> None:
     )
     try:
         deadline_s = time.perf_counter() + 20.0
-        while len(list(folder.glob("options/*/*.parquet"))) < before + 5:
+        while len(list(folder.glob("options/*/*.parquet"))) < before + files_more:
             assert process.poll() is None, "the recording process ended by itself"
             assert time.perf_counter() < deadline_s, "nothing was recorded in time"
             time.sleep(0.011)
