@@ -49,7 +49,7 @@ class RecorderSettings(msgspec.Struct, frozen=True, kw_only=True):
     folder: Path
     size_mb_max: float
     flush_s: float = 300.0
-    rows_max: int = 50_000
+    rows_max: int = 20_000
     in_place: bool = False
 
 

@@ -106,9 +106,8 @@ class SegmentStore:
 
         unfinished = path.with_suffix(UNFINISHED_SUFFIX)
         try:
-            with unfinished.open("wb") as file:
-                pq.write_table(table, file, compression="zstd")
-                file.flush()
+            pq.write_table(table, unfinished, compression="zstd")  # by name: a file object of
+            with unfinished.open("rb") as file:  # Python's would take the loop's lock in turns
                 os.fsync(file.fileno())
             size = unfinished.stat().st_size
             self._refuse_beyond(size)
