@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -185,7 +186,7 @@ def test_a_backtest_runs_on_the_recording(
     """The paper account trades the recording: decisions are made on it, in virtual time."""
     folder, _, _ = recorded
     market_config = msgspec.structs.replace(
-        load("paper.toml").market, recorded=of_recorder(str(folder))
+        load("paper.toml").market, generated=None, recorded=of_recorder(str(folder))
     )
     config = msgspec.structs.replace(
         paper_config(tmp_path), mode=Mode.BACKTEST, speed=1.0, market=market_config
@@ -243,10 +244,12 @@ def test_the_command_records_when_it_is_told_to(tmp_path: Path) -> None:
     """`run` with `recorder.enabled` leaves a recording behind; the shipped demo leaves none."""
     source = (ROOT / "configs" / "paper.toml").read_text(encoding="utf-8")
     source = source.replace('data_dir = "data/paper"', f'data_dir = "{tmp_path}"')
-    source = source.replace("speed = 60.0", "speed = 600.0")
-    source = source.replace("[forecast]", "[api]\nenabled = false\n\n[forecast]")
+    source = re.sub(r"(?m)^speed = .*$", "speed = 600.0", source)
+    source = re.sub(r"(?m)^chain_interval_s = .*$", "chain_interval_s = 60.0", source)
     config = tmp_path / "paper.toml"
-    config.write_text(source + "\n[recorder]\nenabled = true\n", encoding="utf-8")
+    config.write_text(
+        source + "\n[api]\nenabled = false\n\n[recorder]\nenabled = true\n", encoding="utf-8"
+    )
     command = [sys.executable, "-m", "glmtrader", "run", "--config", str(config)]
     done = subprocess.run(
         [*command, "--for", "2s", "--json"],
