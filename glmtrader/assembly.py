@@ -80,8 +80,13 @@ def recorded_market(config: Config) -> RecordedMarket:
     return RecordedMarket(config.market.recorded)
 
 
-def paper_venue(config: Config, market: MarketModel, start_ns: int) -> MakeVenue:
-    """The simulated exchange in process, over a market that begins at `start_ns`."""
+def paper_venue(
+    config: Config, market: MarketModel, start_ns: int, moments_ns: tuple[int, ...] = ()
+) -> MakeVenue:
+    """The simulated exchange in process, over a market that begins at `start_ns`.
+
+    It steps at `moments_ns` too: a recorded chain is shown at the moment it was recorded.
+    """
 
     def make(clock: Clock, publish: Publish) -> Venue:
         account = AccountConfig(
@@ -94,6 +99,7 @@ def paper_venue(config: Config, market: MarketModel, start_ns: int) -> MakeVenue
             account=config.account.id,
             link=LinkConfig(latency_ms=config.paper.latency_ms),
             step_s=config.paper.step_s,
+            moments_ns=moments_ns,
             chain_interval_s=config.paper.chain_interval_s,
             request_timeout_ms=REQUEST_TIMEOUT_MS * patience,
             accept_delay_ms_max=2 * REQUEST_TIMEOUT_MS * patience,

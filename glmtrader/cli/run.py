@@ -132,7 +132,8 @@ async def _backtest(config: Config, options: _Options) -> TradingMode:
     _fresh(config)
     stop = StopRequest()
     with open_journal(config) as journal, stopping_on_signals(stop):
-        make_venue = assembly.paper_venue(config, market, market.start_ns)
+        moments_ns = market.snapshot_times()
+        make_venue = assembly.paper_venue(config, market, market.start_ns, moments_ns)
         system = System(config, clock=clock, journal=journal, make_venue=make_venue)
         printer = Printer(system.bus, as_json=options.as_json, quiet=options.quiet)
         recorder = assembly.recorder(config, system.bus, clock)

@@ -140,6 +140,7 @@ class PortfolioRisk(Event, frozen=True, kw_only=True):
         equity_usd: marked to market; equity: in the numeraire.
         greeks_age_ns: age of the surface the greeks were computed on; None without options.
         degraded: some price was stale or missing; the reason.
+        marks_usd: of the perpetuals held, in USD; empty in journals older than this field.
     """
 
     topic: ClassVar[str] = "portfolio.risk"
@@ -160,6 +161,7 @@ class PortfolioRisk(Event, frozen=True, kw_only=True):
     scenario_loss_usd: float
     greeks_age_ns: int | None
     degraded: str | None
+    marks_usd: dict[InstrumentId, float] = {}
 
 
 class BalanceEntry(msgspec.Struct, frozen=True, kw_only=True):

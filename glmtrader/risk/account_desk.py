@@ -233,6 +233,7 @@ class AccountDesk:
         risk = portfolio.moved(
             self.valuation,
             self._inputs.prices,
+            self._inputs.marks,
             peak=self.equity_peak,
             trigger=trigger,
             now_ns=now_ns,

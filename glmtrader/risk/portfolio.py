@@ -142,6 +142,7 @@ def value(
         scenario_loss_usd=max(0.0, -book.scenario_worst_usd),
         greeks_age_ns=_greeks_age_ns(held, now_ns),
         degraded=_awaiting_delivery(held, now_ns),
+        marks_usd=_perpetual_marks(held, prices, marks),
         **_totals(rows, equity_usd, _usd(account.numeraire, prices), peak),
     )
     return Valuation(
@@ -161,6 +162,7 @@ def value(
 def moved(
     valuation: Valuation,
     prices: Mapping[str, float],
+    marks: Mapping[InstrumentId, float],
     *,
     peak: float | None,
     trigger: str,
@@ -193,6 +195,7 @@ def moved(
         trigger=trigger,
         by_underlying=tuple(rows),
         greeks_age_ns=None if age_ns is None else age_ns + now_ns - base.ts_init,
+        marks_usd={name: marks.get(name, mark) for name, mark in base.marks_usd.items()},
         **totals,
     )
 
@@ -275,6 +278,19 @@ def _carried(
     cost = float(ledger.position(instrument.instrument_id).entry_value)
     mark = marks.get(instrument.instrument_id, price)
     return cost - quantity / mark if instrument.is_inverse else quantity * mark - cost
+
+
+def _perpetual_marks(
+    held: Sequence[Exposure], prices: Mapping[str, float], marks: Mapping[InstrumentId, float]
+) -> dict[InstrumentId, float]:
+    """The prices that the perpetuals held were valued at."""
+    return {
+        item.instrument.instrument_id: marks.get(
+            item.instrument.instrument_id, prices[item.instrument.underlying]
+        )
+        for item in held
+        if item.instrument.is_perpetual
+    }
 
 
 def _underlyings(coin_equity: Mapping[str, float], held: Sequence[Exposure]) -> set[str]:

@@ -13,8 +13,8 @@ import structlog
 from glmtrader.domain import ledger as books
 from glmtrader.domain.event import Event
 from glmtrader.domain.ids import AccountId
-from glmtrader.domain.instruments import MINUTE_NS
-from glmtrader.domain.ledger import LedgerChange
+from glmtrader.domain.instruments import HOUR_NS, MINUTE_NS
+from glmtrader.domain.ledger import Ledger, LedgerChange
 from glmtrader.domain.market_events import (
     InstrumentsListed,
     MacroState,
@@ -64,6 +64,9 @@ from glmtrader.risk.verdicts import APPROVE, Resize, Veto
 COMPONENT: Final = "risk"
 HEARTBEAT_NS: Final = MINUTE_NS
 """Between full valuations, ledger snapshots and the clearing of unused approvals."""
+
+QUIET_NS: Final = 5 * MINUTE_NS
+"""Without a new price a valuation is good for this long: only time has passed."""
 
 PUBLISH_MOVE: Final = 0.0005
 """Relative move of an underlying after which `PortfolioRisk` is sent again."""
@@ -136,6 +139,8 @@ class RiskService:
         self._alerts = AlertBoard(publish)
         self._sent_prices: dict[str, float] = {}
         self._priced_at: dict[str, float] = {}
+        self._valued_ns: int | None = None
+        self._snapshots: dict[AccountId, tuple[Ledger, float | None, int]] = {}
         self._handlers: dict[type[Event], Callable[..., None]] = {
             ComponentFailed: self._on_failure,
             Fill: self._on_fill,
@@ -326,6 +331,7 @@ class RiskService:
         underlying = self.inputs.apply_tick(event)
         if underlying is None:
             return
+        self._valued_ns = None
         price, sent = self.inputs.prices[underlying], self._sent_prices.get(underlying)
         if sent is not None and abs(price - sent) < PUBLISH_MOVE * sent:
             return
@@ -358,6 +364,7 @@ class RiskService:
     def _reprice_all(self, trigger: str) -> None:
         now_ns = self._clock.now_ns()
         self._priced_at = dict(self.inputs.prices)
+        self._valued_ns = now_ns
         for desk in self.desks.values():
             desk.reprice(now_ns)
             self._broadcast(desk, desk.revalue(trigger, now_ns))
@@ -405,7 +412,8 @@ class RiskService:
         now_ns = self._clock.now_ns()
         for desk in self.desks.values():
             desk.drop_unsent(now_ns - APPROVAL_TTL_NS)
-        self._reprice_all("timer")
+        if self._valued_ns is None or now_ns - self._valued_ns >= QUIET_NS:
+            self._reprice_all("timer")
         self._write_snapshots()
         self._arm()
 
@@ -413,9 +421,12 @@ class RiskService:
         self._timers.at(COMPONENT, "heartbeat", self._clock.now_ns() + HEARTBEAT_NS)
 
     def _write_snapshots(self) -> None:
+        """Write down books that changed since, and all once an hour: a restart folds from here."""
         now_ns = self._clock.now_ns()
-        for desk in self.desks.values():
-            if desk.is_opened:
+        for name, desk in self.desks.items():
+            written = (desk.ledger, desk.equity_peak, now_ns // HOUR_NS)
+            if desk.is_opened and written != self._snapshots.get(name):
+                self._snapshots[name] = written
                 peak = desk.equity_peak
                 self._publish(books.to_snapshot(desk.ledger, ts_ns=now_ns, equity_peak=peak))
 

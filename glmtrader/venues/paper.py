@@ -12,6 +12,7 @@ after a kill the account still has what the trader was told.
 """
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -67,7 +68,9 @@ class PaperConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         account_id: ours; account: its name at the exchange.
-        step_s: process seconds between market steps. chain_interval_s: between chains.
+        step_s: process seconds between market steps, which fall on its multiples in UTC.
+        moments_ns: further steps, ascending: when something was recorded.
+        chain_interval_s: process seconds between chains.
         request_timeout_ms: an unanswered order is unknown after this.
         accept_delay_ms_max: no order arrives later than this after it was sent.
         state_path: where the exchange's state is kept; None keeps it in memory alone.
@@ -79,6 +82,7 @@ class PaperConfig(msgspec.Struct, frozen=True, kw_only=True):
     venue: str = "deribit"
     link: LinkConfig = LinkConfig()
     step_s: float = 1.0
+    moments_ns: tuple[int, ...] = ()
     chain_interval_s: float = 5.0
     request_timeout_ms: float = 1_000.0
     accept_delay_ms_max: float = 2_000.0
@@ -283,10 +287,17 @@ class PaperVenue:
 
     def _step(self) -> None:
         now_ns = self._clock.now_ns()
-        step_ns = round(self._config.step_s * SECOND_NS)
-        self._step_timer = self._clock.call_at(now_ns + step_ns, self._step)
+        self._step_timer = self._clock.call_at(self._next_step_ns(now_ns), self._step)
         self._tell(self.exchange.advance(now_ns))
         self._publish_market(now_ns)
+
+    def _next_step_ns(self, now_ns: int) -> int:
+        """The next multiple of the step, or the next recorded moment before it."""
+        step_ns = round(self._config.step_s * SECOND_NS)
+        next_ns = now_ns - now_ns % step_ns + step_ns
+        moments_ns = self._config.moments_ns
+        after = bisect_right(moments_ns, now_ns)
+        return next_ns if after == len(moments_ns) else min(next_ns, moments_ns[after])
 
     def _publish_market(self, now_ns: int) -> None:
         if self._link.connected and self.exchange.platform is not PlatformState.MAINTENANCE:

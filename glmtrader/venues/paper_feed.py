@@ -56,10 +56,10 @@ class PaperFeed:
 
     def _publish_chain(self, underlying: str, now_ns: int) -> None:
         """Publish a chain once: a recorded one stays the same until the next was recorded."""
-        chain = chain_snapshot(self._exchange, underlying, self._venue, ts_init=now_ns)
-        if chain.ts_event > self._chain_sent_ns.get(underlying, -1):
-            self._chain_sent_ns[underlying] = chain.ts_event
-            self._publish(chain)
+        made_ns = self._exchange.chain(underlying).ts_ns
+        if made_ns > self._chain_sent_ns.get(underlying, -1):
+            self._chain_sent_ns[underlying] = made_ns
+            self._publish(chain_snapshot(self._exchange, underlying, self._venue, ts_init=now_ns))
 
     def _publish_ticks(self, now_ns: int, watched: Sequence[InstrumentId]) -> None:
         perpetuals = (item.instrument_id for item in self._exchange.perpetuals())

@@ -305,13 +305,38 @@ def test_a_fatal_failure_is_announced() -> None:
 
 
 def test_snapshots_are_written_by_timer_and_at_the_end() -> None:
-    """The ledger is written down each minute and when the bus closes."""
+    """Books that changed are written down within a minute and when the bus closes."""
     world = World().start()
+    world.wait(MINUTE_NS + 1)
     before = world.count(LedgerSnapshot)
+    world.hold(CALL, "2")
     world.wait(MINUTE_NS + 1)
     assert world.count(LedgerSnapshot) == before + 1
+    world.hold(CALL, "1")
     world.bus.close()
     assert world.count(LedgerSnapshot) == before + 2
+
+
+def test_books_that_stay_the_same_are_written_once_an_hour() -> None:
+    """Without a booking the ledger is written down once an hour, not with every heartbeat."""
+    world = World().start()
+    world.wait(MINUTE_NS + 1)
+    before = world.count(LedgerSnapshot)
+    world.wait(2 * 60 * MINUTE_NS)
+    assert world.count(LedgerSnapshot) == before + 2
+
+
+def test_a_quiet_market_is_valued_every_five_minutes_a_moving_one_every_minute() -> None:
+    """A heartbeat values anew after a price was heard, or when five minutes have passed."""
+    world = World().start()
+    world.hold(CALL, "2")
+    world.wait(MINUTE_NS + 1)
+    before = world.count(PortfolioRisk)
+    world.wait(10 * MINUTE_NS)
+    assert world.count(PortfolioRisk) == before + 2
+    world.quote(PERPETUAL, D("90001"), D("0.5"), 90_001.0)
+    world.wait(MINUTE_NS + 1)
+    assert world.count(PortfolioRisk) == before + 3
 
 
 def restarted(world: World) -> RiskService:
