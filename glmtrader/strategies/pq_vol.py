@@ -71,7 +71,7 @@ class PQVolParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     drawdown_pct_max: float = 0.20
     surface_age_s_max: float = 120.0
     forecast_age_s_max: float = 3900.0
-    portfolio_age_s_max: float = 300.0
+    portfolio_age_s_max: float = 600.0
     short_allowed: bool = True
 
     def __post_init__(self) -> None:
