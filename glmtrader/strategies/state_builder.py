@@ -6,7 +6,7 @@ from glmtrader.domain.decisions import MarketState, Staleness, StraddlePosition
 from glmtrader.domain.event import Event
 from glmtrader.domain.instruments import YEAR_NS, Instrument
 from glmtrader.domain.market_events import SurfaceSlice, VolatilityForecast, VolatilitySurface
-from glmtrader.domain.risk_events import UnderlyingRisk
+from glmtrader.domain.risk_events import PortfolioRisk, UnderlyingRisk
 from glmtrader.quant.trading_clock import TradingClock
 from glmtrader.strategies.costs import cost_vol
 from glmtrader.strategies.holdings import Straddle, straddles
@@ -31,13 +31,9 @@ def build_state(
     macro = views.macro.get(instance.underlying)
     portfolio = views.portfolios.get(instance.account_id)
     chosen = _slice(surface, window, now_ns)
-    ahead = None
-    if chosen is not None and forecast is not None:
-        ahead = forecast_at(forecast, now_ns=now_ns, expiry_ns=chosen.expiry_ns, clock=clock)
+    ahead = _ahead(forecast, chosen, now_ns, clock)
     cost = None if chosen is None else _cost(instance, chosen, now_ns)
-    risk = None
-    if portfolio is not None:
-        risk = _underlying_risk(portfolio.by_underlying, instance.underlying)
+    risk = None if portfolio is None else _risk_of(portfolio, instance.underlying)
     pairs = straddles(book.holdings, views.instruments) if window is not None else ()
     return MarketState(
         strategy_id=instance.strategy_id,
@@ -77,13 +73,19 @@ def build_state(
         hedge_instrument=None if window is not None else _hedge_instrument(instance, views),
         legs_inflight_ns=legs_inflight_ns,
         trading_halted=views.halted(instance.account_id),
-        staleness=Staleness(
-            surface_ns=_age(surface, now_ns),
-            forecast_ns=None if forecast is None else now_ns - forecast.candles_until_ns,
-            macro_ns=_age(macro, now_ns),
-            portfolio_ns=_age(portfolio, now_ns),
-        ),
+        staleness=_staleness(instance, views, now_ns),
         memory=book.memory,
+    )
+
+
+def _staleness(instance: StrategyInstance, views: MarketViews, now_ns: int) -> Staleness:
+    """Age of each input by its own time; of a forecast, by the last bar in it."""
+    forecast = views.forecasts.get(instance.underlying)
+    return Staleness(
+        surface_ns=_age(views.surfaces.get(instance.underlying), now_ns),
+        forecast_ns=None if forecast is None else now_ns - forecast.candles_until_ns,
+        macro_ns=_age(views.macro.get(instance.underlying), now_ns),
+        portfolio_ns=_age(views.portfolios.get(instance.account_id), now_ns),
     )
 
 
@@ -113,8 +115,20 @@ def _cost(instance: StrategyInstance, chosen: SurfaceSlice, now_ns: int) -> floa
     )
 
 
-def _underlying_risk(risks: tuple[UnderlyingRisk, ...], underlying: str) -> UnderlyingRisk | None:
-    return next((item for item in risks if item.underlying == underlying), None)
+def _ahead(
+    forecast: VolatilityForecast | None,
+    chosen: SurfaceSlice | None,
+    now_ns: int,
+    clock: TradingClock,
+) -> ForecastAtExpiry | None:
+    if forecast is None or chosen is None:
+        return None
+    return forecast_at(forecast, now_ns=now_ns, expiry_ns=chosen.expiry_ns, clock=clock)
+
+
+def _risk_of(portfolio: PortfolioRisk, underlying: str) -> UnderlyingRisk | None:
+    rows = portfolio.by_underlying
+    return next((item for item in rows if item.underlying == underlying), None)
 
 
 def _spot(surface: VolatilitySurface | None, risk: UnderlyingRisk | None) -> float | None:
