@@ -161,7 +161,7 @@ class PortfolioRisk(Event, frozen=True, kw_only=True):
     scenario_loss_usd: float
     greeks_age_ns: int | None
     degraded: str | None
-    marks_usd: dict[InstrumentId, float] = {}
+    marks_usd: dict[InstrumentId, float] = msgspec.field(default_factory=dict)
 
 
 class BalanceEntry(msgspec.Struct, frozen=True, kw_only=True):
