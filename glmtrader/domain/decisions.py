@@ -52,10 +52,11 @@ class Staleness(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StraddlePosition(msgspec.Struct, frozen=True, kw_only=True):
-    """One expiry's straddle-like holding of a strategy.
+    """One straddle-like holding of a strategy, or a leg that stands alone.
 
     Attributes:
         strike_usd: of the straddle (the put's for a strangle).
+        call_id, put_id: the legs; one is None where the other stands alone.
         quantity: signed number of straddles: the smaller of the two legs' absolute quantities.
         opened_ns: first fill that made it non-zero.
         p_vol_bid, p_vol_ask: of the straddle at the forward of its expiry; None where a leg lacks
@@ -65,13 +66,18 @@ class StraddlePosition(msgspec.Struct, frozen=True, kw_only=True):
 
     expiry_ns: int
     strike_usd: float
-    call_id: InstrumentId
-    put_id: InstrumentId
+    call_id: InstrumentId | None
+    put_id: InstrumentId | None
     quantity: Decimal
     opened_ns: int
     p_vol_bid: float | None
     p_vol_ask: float | None
     q_straddle: float | None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether both legs are there."""
+        return self.call_id is not None and self.put_id is not None
 
 
 class MarketState(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,9 @@ order to the venue, in this order. Nothing leaves where one of them fails. A com
 an old journal has no approval here, so that replaying it cannot send anything.
 """
 
-from glmtrader.domain.ids import AccountId, ClientOrderId
+from collections.abc import Sequence
+
+from glmtrader.domain.ids import AccountId, ClientOrderId, InstrumentId
 from glmtrader.domain.order_events import CancelCommand, OrderCommand
 from glmtrader.errors import VenueError
 from glmtrader.execution.ports import Committer, Redeemer
@@ -111,3 +113,7 @@ class Gateway:
         except VenueError:
             return False
         return True
+
+    def watch(self, instrument_ids: Sequence[InstrumentId]) -> None:
+        """Ask for ticks of these, and of no others that were asked for before."""
+        self._venue.watch(instrument_ids)

@@ -89,6 +89,7 @@ class IntentDesk:
             quotes = {leg.instrument.instrument_id: self._quote(leg) for leg in legs}
             legs = harder_first(legs, quotes)
         self._works[name] = leg_machine.begin(command, legs, self._policy, now_ns=now_ns)
+        self._watch_legs()
         self._drive(name, now_ns)
 
     def on_order(self, record: OrderRecord, now_ns: int) -> None:
@@ -152,6 +153,7 @@ class IntentDesk:
             for index in range(len(legs))
         ]
         self._works[name] = leg_machine.resume(command, legs, made, self._policy, now_ns=now_ns)
+        self._watch_legs()
 
     def _legs_sent(self, name: IntentId) -> list[Leg]:
         """The legs of an intent as far as orders were written for them, by index."""
@@ -297,7 +299,13 @@ class IntentDesk:
     def _finish(self, work: IntentWork, done: Done, now_ns: int) -> None:
         del self._works[work.command.intent_id]
         self._sleep_no_more(work.command.intent_id)
+        self._watch_legs()
         self._complete(work.command, done, now_ns)
+
+    def _watch_legs(self) -> None:
+        """Ask for ticks of what is being traded: a try must see more than the last chain."""
+        legs = [leg.instrument for work in self._works.values() for leg in work.legs]
+        self._gateway.watch(sorted({item.instrument_id for item in legs if item.is_option}))
 
     def _complete(self, command: ExecutionCommand, done: Done, now_ns: int) -> None:
         event: Event = IntentCompleted(

@@ -35,6 +35,8 @@ class DeltaHedgerParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         band: which rule gives the half-width.
         band_delta_coin: half-width of the fixed band, and the floor of the other, in coin.
         band_delta_coin_max: ceiling of the half-width, in coin.
+        trade_delta_coin_min: an excess over the band below this is left alone; at the band's edge
+            a moving price would otherwise cause an order a tick.
         risk_aversion_per_usd: absolute risk aversion of the Whalley-Wilmott band, in 1/USD.
         cost_rate: what trading one USD of the perpetual costs, as a fraction.
         cooldown_s: between two hedges. portfolio_age_s_max: staleness budget.
@@ -45,6 +47,7 @@ class DeltaHedgerParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     band: BandKind = BandKind.WHALLEY_WILMOTT
     band_delta_coin: float = 0.005
     band_delta_coin_max: float = 0.5
+    trade_delta_coin_min: float = 0.001
     risk_aversion_per_usd: float = 1e-3
     cost_rate: float = 0.0006
     cooldown_s: float = 1.0
@@ -58,6 +61,7 @@ class DeltaHedgerParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
                 self.band_delta_coin_max >= self.band_delta_coin,
                 f"band_delta_coin_max {self.band_delta_coin_max} is below band_delta_coin",
             ),
+            (self.trade_delta_coin_min >= 0, "trade_delta_coin_min is negative"),
             (self.risk_aversion_per_usd > 0, "risk_aversion_per_usd is not positive"),
             (0 <= self.cost_rate < 1, f"cost_rate {self.cost_rate} is not in [0, 1)"),
             (self.cooldown_s >= 0, f"cooldown_s {self.cooldown_s} is negative"),
@@ -96,6 +100,8 @@ def decide(state: MarketState, params: DeltaHedgerParams) -> Decision:
     metadata = {"band": f"{half_width:.6f}", "delta": f"{state.total_delta:.6f}"}
     if excess <= 0:
         return Decision(intent=_hold("inside_band", metadata), memory=state.memory)
+    if excess < params.trade_delta_coin_min:
+        return Decision(intent=_hold("at_the_edge", metadata), memory=state.memory)
     intent = _hedge(state, excess, metadata)
     if intent.intent_type is IntentType.HOLD:
         return Decision(intent=intent, memory=state.memory)

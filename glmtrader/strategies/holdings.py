@@ -18,12 +18,12 @@ Holdings = dict[InstrumentId, LegHolding]
 
 
 class Straddle(msgspec.Struct, frozen=True, kw_only=True):
-    """A call and a put of one expiry held in the same direction."""
+    """A call and a put of one expiry held in the same direction, or one of them alone."""
 
     expiry_ns: int
     strike_usd: float
-    call_id: InstrumentId
-    put_id: InstrumentId
+    call_id: InstrumentId | None
+    put_id: InstrumentId | None
     quantity: Decimal
     opened_ns: int
 
@@ -60,8 +60,8 @@ def straddles(
 ) -> tuple[Straddle, ...]:
     """Pair calls with puts of one expiry, equal strikes first, by ascending expiry and strike.
 
-    A leg without a partner is in no straddle: it is delta and gamma, which the hedger and the
-    risk service see, but nothing that a straddle order could close.
+    What is left over of a leg stands alone; it comes last of its expiry and strike, and a strategy
+    that only wants pairs can take it back.
     """
     found = []
     by_expiry: dict[int, tuple[list[_Leg], list[_Leg]]] = {}
@@ -76,6 +76,8 @@ def straddles(
         calls, puts = by_expiry[expiry_ns]
         found.extend(_paired(expiry_ns, calls, puts, same_strike=True))
         found.extend(_paired(expiry_ns, calls, puts, same_strike=False))
+        found.extend(_alone(expiry_ns, leg, is_call=True) for leg in calls if leg.rest != 0)
+        found.extend(_alone(expiry_ns, leg, is_call=False) for leg in puts if leg.rest != 0)
     return tuple(sorted(found, key=lambda item: (item.expiry_ns, item.strike_usd)))
 
 
@@ -86,6 +88,18 @@ class _Leg:
         self.holding = holding
         self.strike = strike
         self.rest = holding.quantity
+
+
+def _alone(expiry_ns: int, leg: _Leg, *, is_call: bool) -> Straddle:
+    instrument_id = leg.holding.instrument_id
+    return Straddle(
+        expiry_ns=expiry_ns,
+        strike_usd=float(leg.strike),
+        call_id=instrument_id if is_call else None,
+        put_id=None if is_call else instrument_id,
+        quantity=leg.rest,
+        opened_ns=leg.holding.opened_ns,
+    )
 
 
 def _paired(

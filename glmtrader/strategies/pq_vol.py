@@ -163,19 +163,22 @@ def _reduction_reason(
 ) -> str | None:
     days_left = (held.expiry_ns - state.now_ns) / DAY_NS
     is_long = held.quantity > 0
+    if not held.is_whole:
+        return "leg_stands_alone"
     if params.expiry_policy is not ExpiryPolicy.HOLD and days_left <= params.close_days:
         return "expiry_near"
     if state.macro_regime == "panic" and not is_long:
         return "panic_buys_back_short_gamma"
-    if held.q_straddle is None:
-        return None
-    if is_long and held.p_vol_bid is not None:
-        converged = held.q_straddle - held.p_vol_bid <= params.exit_edge_vol
-        return "edge_converged" if converged else None
-    if not is_long and held.p_vol_ask is not None:
-        converged = held.p_vol_ask - held.q_straddle <= params.exit_edge_vol
-        return "edge_converged" if converged else None
-    return None
+    return "edge_converged" if _has_converged(held, params) else None
+
+
+def _has_converged(held: StraddlePosition, params: PQVolParams) -> bool:
+    """Whether the price at which it could be closed has reached the forecast; unknown is no."""
+    price = held.p_vol_bid if held.quantity > 0 else held.p_vol_ask
+    if held.q_straddle is None or price is None:
+        return False
+    edge = held.q_straddle - price if held.quantity > 0 else price - held.q_straddle
+    return edge <= params.exit_edge_vol
 
 
 def _reduce(held: StraddlePosition, reason: str, state: MarketState) -> Intent:
