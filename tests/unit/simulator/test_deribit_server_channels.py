@@ -30,9 +30,7 @@ def apply_changes(side: dict[Any, Any], rows: list[list[Any]]) -> None:
 
 
 async def buy(client: Client, **params: Any) -> Any:
-    return await client.call(
-        "private/buy", **{"instrument_name": PERPETUAL, "amount": 10} | params
-    )
+    return await client.call("private/buy", **{"instrument_name": PERPETUAL, "amount": 10} | params)
 
 
 @pytest.mark.asyncio
@@ -155,16 +153,12 @@ async def test_public_trades_show_both_sides_once() -> None:
         if price >= Decimal(str(book["best_ask_price"])):
             price -= Decimal("0.5")
         await buy(maker, price=float(price), label="m")
-        sold = await taker.call(
-            "private/sell", instrument_name=PERPETUAL, amount=10, type="market"
-        )
+        sold = await taker.call("private/sell", instrument_name=PERPETUAL, amount=10, type="market")
         (trade,) = await maker.note(tape)
         assert (trade["direction"], trade["trade_seq"]) == ("sell", 1)
         assert sold["trades"][0]["trade_id"] == trade["trade_id"]
         assert sold["trades"][0]["liquidity"] == "T"
-        listed = await maker.call(
-            "public/get_last_trades_by_instrument", instrument_name=PERPETUAL
-        )
+        listed = await maker.call("public/get_last_trades_by_instrument", instrument_name=PERPETUAL)
         assert [item["trade_id"] for item in listed["trades"]] == [trade["trade_id"]]
 
 
@@ -189,9 +183,10 @@ async def test_the_platform_and_listings_are_told() -> None:
         prices = await client.call("public/get_delivery_prices", index_name="btc_usd")
         assert prices["records_total"] == 1
         last = await client.call("public/get_last_settlements_by_currency", currency="BTC")
-        assert expired["instrument_name"] in {
-            item["instrument_name"] for item in last["settlements"]
-        } or last["continuation"]
+        assert (
+            expired["instrument_name"] in {item["instrument_name"] for item in last["settlements"]}
+            or last["continuation"]
+        )
 
 
 @pytest.mark.asyncio

@@ -67,13 +67,10 @@ async def test_labels_find_all_their_orders() -> None:
         client = await running.connect(log_in=True)
         price = resting_price(running.exchange)
         ids = [
-            (await trade(client, price=price, label="twice"))["order"]["order_id"]
-            for _ in range(2)
+            (await trade(client, price=price, label="twice"))["order"]["order_id"] for _ in range(2)
         ]
         await client.call("private/cancel", order_id=ids[0])
-        found = await client.call(
-            "private/get_order_state_by_label", currency="BTC", label="twice"
-        )
+        found = await client.call("private/get_order_state_by_label", currency="BTC", label="twice")
         assert [(item["order_id"], item["order_state"]) for item in found] == [
             (ids[0], "cancelled"),
             (ids[1], "open"),
@@ -159,9 +156,7 @@ async def test_an_option_position_has_value_and_greeks() -> None:
         assert summary["equity"] == pytest.approx(
             summary["margin_balance"] + summary["options_value"]
         )
-        closed = await client.call(
-            "private/close_position", instrument_name=option, type="market"
-        )
+        closed = await client.call("private/close_position", instrument_name=option, type="market")
         assert closed["order"]["reduce_only"]
         assert await client.call("private/get_positions", currency="BTC") == []
 
@@ -189,21 +184,19 @@ async def test_the_log_explains_the_balance_through_a_settlement() -> None:
         rows = await check(3)
         assert [item["type"] for item in rows] == ["trade", "trade", "deposit"]
         assert rows[0]["change"] == -rows[0]["commission"]
-        await running.until(lambda: running.exchange.now_ns > START_NS - 2 * HOUR_NS + 4 * SECOND_NS)
+        await running.until(
+            lambda: running.exchange.now_ns > START_NS - 2 * HOUR_NS + 4 * SECOND_NS
+        )
         rows = await check(4)
         assert (rows[0]["type"], rows[0]["position"]) == ("settlement", 30_000)
-        page = await client.call(
-            "private/get_transaction_log", currency="BTC", count=1, **span
-        )
+        page = await client.call("private/get_transaction_log", currency="BTC", count=1, **span)
         rest = await client.call(
             "private/get_transaction_log",
             currency="BTC",
             continuation=page["continuation"],
             **span,
         )
-        assert [item["id"] for item in page["logs"] + rest["logs"]] == [
-            item["id"] for item in rows
-        ]
+        assert [item["id"] for item in page["logs"] + rest["logs"]] == [item["id"] for item in rows]
         history = await client.call(
             "private/get_settlement_history_by_instrument", instrument_name=PERPETUAL
         )
