@@ -87,7 +87,8 @@ async def test_ccxt_trades() -> None:
         assert sum(item["amount"] for item in trades) == 500
         assert {item["order"] for item in trades} == {bought["id"]}
         (position,) = await client.fetch_positions([SYMBOL])
-        assert (position["side"], Decimal(position["info"]["size"])) == ("long", 500)
+        assert position["side"] == "long"
+        assert Decimal(position["info"]["size"]) == Decimal(500)
         await client.create_order(SYMBOL, "market", "sell", 500, None, {"reduceOnly": True})
         assert await client.fetch_positions([SYMBOL]) == []
         cash = running.exchange.account_summary("alice", "BTC").cash
@@ -143,8 +144,9 @@ async def test_an_order_lives_although_ccxt_timed_out() -> None:
 
 @pytest.mark.asyncio
 async def test_a_lost_connection_can_double_an_order_sent_by_get() -> None:
-    """Aiohttp repeats a GET whose connection broke, Deribit's orders over HTTP are GETs, and
-    labels are not unique: one create_order leaves two orders.
+    """A GET whose connection broke is repeated by aiohttp: one create_order leaves two orders.
+
+    Deribit's orders over HTTP are GETs, and its labels are not unique.
     """
     async with trading() as (client, running):
         await client.load_markets()
