@@ -83,6 +83,8 @@ async def test_ccxt_trades() -> None:
         assert (await client.fetch_order(placed["id"], SYMBOL))["status"] == "canceled"
         bought = await client.create_order(SYMBOL, "market", "buy", 500)
         assert (bought["status"], bought["filled"]) == ("closed", 500)
+        closed = await client.fetch_closed_orders(SYMBOL)
+        assert {item["id"] for item in closed} == {placed["id"], bought["id"]}
         trades = await client.fetch_my_trades(SYMBOL)
         assert sum(item["amount"] for item in trades) == 500
         assert {item["order"] for item in trades} == {bought["id"]}
