@@ -7,8 +7,10 @@ import click
 import msgspec
 
 from glmtrader.cli.logs import configure_logs
+from glmtrader.domain.instruments import SECOND_NS
 from glmtrader.kernel.clock import LoopClock, wall_now_ns
 from glmtrader.kernel.driver import StopRequest, stopping_on_signals
+from glmtrader.simulator.deribit.config import ServerConfig
 from glmtrader.simulator.deribit.server import DeribitServer
 from glmtrader.simulator.deribit.simulation import Simulation, SimulationConfig, load_config
 
@@ -31,7 +33,7 @@ def command(
     config_path: Path | None,
     state_path: Path | None,
 ) -> None:
-    """Serve a simulated exchange until Ctrl-C.
+    """Serve a simulated exchange until Ctrl-C, or until a recording ends.
 
     Without a configuration the account's client id is `demo`, its secret `demo-secret`. Faults are
     injected with `POST /sim/faults`. At another speed than 1 signed requests may have any age.
@@ -70,5 +72,15 @@ async def _serve(
         async with server.running(host, port) as bound_port:
             click.echo(f"simulated {venue} at http://{host}:{bound_port}/api/v2")
             click.echo(f"websocket ws://{host}:{bound_port}/ws/api/v2; Ctrl-C stops")
-            await stop.wait(None)
+            await stop.wait(_seconds_left(simulation, clock, server_config, speed))
     simulation.save()
+
+
+def _seconds_left(
+    simulation: Simulation, clock: LoopClock, config: ServerConfig, speed: float
+) -> float | None:
+    """Real seconds until two steps before a recording ends; None for a generated market."""
+    if simulation.end_ns is None:
+        return None
+    left_ns = simulation.end_ns - clock.now_ns() - 2 * config.step_ns
+    return max(0.0, left_ns / SECOND_NS / speed)

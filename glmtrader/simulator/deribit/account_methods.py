@@ -4,11 +4,14 @@ from typing import Final
 
 from glmtrader.simulator.deribit.backend import Backend, Caller
 from glmtrader.simulator.deribit.methods import Handler, Method
-from glmtrader.simulator.deribit.names import Kind, fits
-from glmtrader.simulator.deribit.order_frames import order_frame
+from glmtrader.simulator.deribit.names import Kind, fits, kind_of_symbol
+from glmtrader.simulator.deribit.order_frames import order_frame, symbol_of
 from glmtrader.simulator.deribit.params import Params
 from glmtrader.simulator.deribit.wire import Frame
 from glmtrader.simulator.exchange_types import ExchangeOrder
+
+_HISTORY_MAX: Final = 1_000
+_CLOSED_MAX: Final = 10_000
 
 
 def _order_state(backend: Backend, caller: Caller, params: Params) -> Frame:
@@ -64,6 +67,22 @@ def _of_type(orders: list[ExchangeOrder], params: Params) -> list[Frame]:
     return [order_frame(order) for order in orders]
 
 
+def _order_history(backend: Backend, caller: Caller, params: Params) -> list[Frame]:
+    """Filled and cancelled orders, newest first, of one instrument or of a currency and kind."""
+    kind = params.choice("kind", Kind, Kind.ANY)
+    name = params.optional_text("instrument_name")
+    coin = params.text("currency") if name is None else "any"
+    count, offset = params.count(20, _HISTORY_MAX), max(0, params.integer("offset", 0))
+    found = [
+        order
+        for order in backend.exchange.closed_orders(caller.account, _CLOSED_MAX)
+        if name in (None, symbol_of(order.instrument_id))
+        and coin in ("any", order.order_id.partition("-")[0])
+        and kind in (Kind.ANY, kind_of_symbol(symbol_of(order.instrument_id)))
+    ]
+    return [order_frame(order) for order in found[offset : offset + count]]
+
+
 def _positions(backend: Backend, caller: Caller, params: Params) -> list[Frame]:
     kind = params.choice("kind", Kind, Kind.ANY)
     currency = backend.names.check_currency(params.text("currency", "any"))
@@ -108,6 +127,8 @@ def _reads(handler: Handler, area: str) -> Method:
 METHODS: Final[dict[str, Method]] = {
     "private/get_order_state": _reads(_order_state, "trade"),
     "private/get_order_state_by_label": _reads(_orders_by_label, "trade"),
+    "private/get_order_history_by_currency": _reads(_order_history, "trade"),
+    "private/get_order_history_by_instrument": _reads(_order_history, "trade"),
     "private/get_open_orders": _reads(_open_orders, "trade"),
     "private/get_open_orders_by_currency": _reads(_open_by_currency, "trade"),
     "private/get_open_orders_by_instrument": _reads(_open_by_instrument, "trade"),

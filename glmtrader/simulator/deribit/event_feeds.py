@@ -6,7 +6,7 @@ from typing import Any, Final
 from glmtrader.simulator.deribit.backend import Backend
 from glmtrader.simulator.deribit.channels import Channel, Interval, Topic
 from glmtrader.simulator.deribit.feeds import Feed
-from glmtrader.simulator.deribit.names import Kind, index_name
+from glmtrader.simulator.deribit.names import Kind, index_name, kind_of_symbol
 from glmtrader.simulator.deribit.order_frames import order_frame, public_trade_frame, symbol_of
 from glmtrader.simulator.deribit.wire import Frame, ms
 from glmtrader.simulator.exchange_types import (
@@ -55,7 +55,7 @@ class EventFeed:
         chosen = self._channel.instrument
         if chosen is not None:
             return chosen.symbol == symbol
-        kind = Kind.OPTION if symbol.endswith(("-C", "-P")) else Kind.FUTURE
+        kind = kind_of_symbol(symbol)
         coin = symbol.partition("-")[0]
         return self._channel.kind in (Kind.ANY, kind) and self._channel.currency in (None, coin)
 

@@ -76,6 +76,10 @@ class StateFeed:
 class TickerFeed(StateFeed):
     """`ticker.{instrument}.{interval}`."""
 
+    def __init__(self, backend: Backend, channel: Channel) -> None:
+        super().__init__(backend, channel)
+        self._seen: tuple[object, ...] = ()
+
     def _frame(self) -> Frame:
         return self._backend.tickers.ticker(self._instrument)
 
@@ -86,7 +90,7 @@ class TickerFeed(StateFeed):
             *(view.index_usd, view.underlying_usd, view.mark_vol, view.funding_rate_8h),
             *(view.last_price, view.halted, self._backend.exchange.cursor),
         )
-        seen, self._seen = getattr(self, "_seen", None), key
+        seen, self._seen = self._seen, key
         return seen == key
 
 
@@ -120,6 +124,10 @@ class PerpetualFeed(StateFeed):
 
 class BookTopFeed(StateFeed):
     """`book.{instrument}.none.{depth}.{interval}`."""
+
+    def __init__(self, backend: Backend, channel: Channel) -> None:
+        super().__init__(backend, channel)
+        self._change_id = 0
 
     def _frame(self) -> Frame:
         depth = int(self._channel.detail)

@@ -24,6 +24,11 @@ def kind_of(instrument: Instrument) -> Kind:
     return Kind.OPTION if instrument.is_option else Kind.FUTURE
 
 
+def kind_of_symbol(symbol: str) -> Kind:
+    """The kind by the name alone, for instruments that may be gone."""
+    return Kind.OPTION if symbol.endswith(("-C", "-P")) else Kind.FUTURE
+
+
 def fits(instrument: Instrument, kind: Kind, currency: str | None) -> bool:
     """Whether an instrument is of that kind and settled in that currency (None or `any`: all)."""
     if kind not in (Kind.ANY, kind_of(instrument)):

@@ -91,6 +91,11 @@ class Simulation:
         """Where a scaled clock goes on: the moment the exchange has reached."""
         return self.exchange.now_ns
 
+    @property
+    def end_ns(self) -> int | None:
+        """Where a recording ends; a generated market does not."""
+        return self.market.end_ns if isinstance(self.market, RecordedMarket) else None
+
     def save(self) -> None:
         """Replace the state file whole; nothing to do without one."""
         if self._path is None:
