@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from glmtrader.cli.summary import block
 from glmtrader.domain.decisions import IntentType
 from glmtrader.domain.event import Event
 from glmtrader.domain.ids import IntentId
@@ -25,7 +26,8 @@ EQUITY_INTERVAL_NS = 300 * SECOND_NS
 class Narrator:
     """Turns events into lines, remembering only what the next line compares with."""
 
-    def __init__(self) -> None:
+    def __init__(self, equity_interval_ns: int = EQUITY_INTERVAL_NS) -> None:
+        self._equity_interval_ns = equity_interval_ns
         self._hedges: dict[IntentId, DecisionMade] = {}
         self._portfolio: PortfolioRisk | None = None
         self._equity_said_ns: int | None = None
@@ -62,7 +64,7 @@ class Narrator:
     def _equity(self, event: PortfolioRisk) -> list[Line]:
         self._portfolio = event
         said_ns = self._equity_said_ns
-        due = said_ns is None or event.ts_init - said_ns >= EQUITY_INTERVAL_NS
+        due = said_ns is None or event.ts_init - said_ns >= self._equity_interval_ns
         if not (due or self._filled):
             return []
         self._equity_said_ns = event.ts_init
@@ -210,7 +212,9 @@ def clock_time(ts_ns: int) -> str:
 
 
 def spoken(line: Line) -> str:
-    """A line for people."""
+    """A line for people; the summary is a block of lines."""
+    if line["type"] == "summary":
+        return block(line)
     text = _SPEAKERS.get(line["type"], _plain)(line)
     return f"{line['time'][5:10]} {line['time'][11:19]} {line['type']:<8} {text}"
 

@@ -6,12 +6,20 @@ from decimal import Decimal
 import click
 import msgspec
 
-from glmtrader.cli.lines import Line, Narrator, clock_time, spoken
+from glmtrader.cli.lines import EQUITY_INTERVAL_NS, Line, Narrator, clock_time, spoken
+from glmtrader.cli.summary import pnl_fields
 from glmtrader.domain.event import Event
-from glmtrader.domain.order_events import Fill, IntentCompleted, OrderCommand
+from glmtrader.domain.order_events import (
+    Fill,
+    IntentCompleted,
+    OptionDelivered,
+    OrderCommand,
+)
 from glmtrader.domain.risk_events import PortfolioRisk, RiskAlert, RiskVeto, TradingModeChanged
 from glmtrader.domain.strategy_events import DecisionMade
 from glmtrader.kernel.bus import Bus, Subscription
+from glmtrader.research.attribution import PnlBook
+from glmtrader.research.marking import InstrumentLookup
 
 PRINTED: tuple[type[Event], ...] = (
     DecisionMade,
@@ -26,21 +34,43 @@ PRINTED: tuple[type[Event], ...] = (
 
 
 class Printer:
-    """Prints what happens, a line each, and knows the totals at the end."""
+    """Prints what happens, a line each, and knows the totals at the end.
 
-    def __init__(self, bus: Bus, *, as_json: bool, quiet: bool = False) -> None:
-        self._subscription: Subscription = bus.subscribe(*PRINTED, name="printer", capacity=65_536)
-        self._narrator = Narrator()
+    Args:
+        bus: to read from.
+        lookup: finds instruments, listed or retired.
+        as_json: objects instead of lines for people.
+        quiet: print nothing but what `say` is asked to.
+        equity_interval_ns: process time between equity lines that no fill caused.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        lookup: InstrumentLookup,
+        *,
+        as_json: bool,
+        quiet: bool = False,
+        equity_interval_ns: int = EQUITY_INTERVAL_NS,
+    ) -> None:
+        kinds = dict.fromkeys((*PRINTED, *PnlBook.EVENTS))
+        self._subscription: Subscription = bus.subscribe(*kinds, name="printer", capacity=65_536)
+        self._narrator = Narrator(equity_interval_ns)
+        self._lookup = lookup
+        self._book = PnlBook(lookup)
         self._as_json = as_json
         self._quiet = quiet
         self._counts: Counter[str] = Counter()
         self._fees: dict[str, Decimal] = {}
-        self._first: PortfolioRisk | None = None
+        self._first_ns: int | None = None
         self._last: PortfolioRisk | None = None
+        self._drawdown_pct_max = 0.0
 
     async def run(self) -> None:
         """Print until the bus closes the subscription."""
         async for _, event in self._subscription:
+            self._first_ns = self._first_ns or event.ts_init
+            self._book.apply(event)
             self._count(event)
             for line in self._narrator.lines(event):
                 self._counts[line["type"]] += 1
@@ -53,20 +83,22 @@ class Printer:
 
     def summary(self, now_ns: int) -> Line:
         """Totals of the run so far."""
-        first, last = self._first, self._last
-        pnl = None if first is None or last is None else last.equity_usd - first.equity_usd
+        last = self._last
         return {
             "type": "summary",
             "time": clock_time(now_ns),
+            "started": clock_time(self._first_ns or now_ns),
             "decisions": self._counts["decision"],
             "intents": self._counts["intent"],
             "vetoes": self._counts["veto"],
             "orders": self._counts["order"],
             "fills": self._counts["fill"],
+            "trades": self._counts["trade"],
             "hedges": self._counts["hedge"],
+            "deliveries": self._counts["delivery"],
             "fees": {coin: str(total) for coin, total in sorted(self._fees.items())},
-            "equity_usd": None if last is None else last.equity_usd,
-            "pnl_usd": pnl,
+            **pnl_fields(self._book.result()),
+            "drawdown_pct_max": self._drawdown_pct_max,
             "delta_coin": {}
             if last is None
             else {item.underlying: item.delta_coin for item in last.by_underlying},
@@ -79,8 +111,12 @@ class Printer:
             case Fill():
                 paid = self._fees.get(event.fee_currency, Decimal(0))
                 self._fees[event.fee_currency] = paid + event.fee
+                instrument = self._lookup(event.instrument_id)
+                self._counts["trade"] += instrument is not None and instrument.is_option
+            case OptionDelivered():
+                self._counts["delivery"] += 1
             case PortfolioRisk():
-                self._first = self._first or event
                 self._last = event
+                self._drawdown_pct_max = max(self._drawdown_pct_max, event.drawdown_pct)
             case _:
                 pass

@@ -13,11 +13,13 @@ import click
 from glmtrader import assembly
 from glmtrader.app import System, journal_path, open_journal
 from glmtrader.cli import EXIT_HALTED
+from glmtrader.cli.assumptions import assumptions
 from glmtrader.cli.logs import configure_logs
 from glmtrader.cli.printer import Printer
 from glmtrader.config.loader import load
 from glmtrader.config.schema import Config, Mode
 from glmtrader.domain.ids import AccountId
+from glmtrader.domain.instruments import HOUR_NS
 from glmtrader.domain.risk_events import TradingMode
 from glmtrader.kernel.clock import LoopClock, VirtualClock, wall_now_ns
 from glmtrader.kernel.driver import (
@@ -37,6 +39,10 @@ _UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 RECORDER_END_S_MAX: Final = 1.0
 """Real time for the last rows of a recording; a stop takes less than two seconds in all."""
+
+
+BACKTEST_EQUITY_NS: Final = 6 * HOUR_NS
+"""Between a backtest's equity lines that no fill caused: as often as chains are recorded."""
 
 
 class Duration(click.ParamType[float]):
@@ -97,7 +103,8 @@ async def _trade(config: Config, options: _Options) -> TradingMode:
 
 async def _supervise(system: System, options: _Options) -> TradingMode:
     bus = system.bus
-    printer = Printer(bus, as_json=options.as_json, quiet=options.quiet)
+    lookup = system.risk.inputs.instrument
+    printer = Printer(bus, lookup, as_json=options.as_json, quiet=options.quiet)
     recorder = assembly.recorder(system.config, bus, system.clock)
     stop = StopRequest()
     with stopping_on_signals(stop), _api(system) as api:
@@ -135,7 +142,13 @@ async def _backtest(config: Config, options: _Options) -> TradingMode:
         moments_ns = market.snapshot_times()
         make_venue = assembly.paper_venue(config, market, market.start_ns, moments_ns)
         system = System(config, clock=clock, journal=journal, make_venue=make_venue)
-        printer = Printer(system.bus, as_json=options.as_json, quiet=options.quiet)
+        printer = Printer(
+            system.bus,
+            system.risk.inputs.instrument,
+            as_json=options.as_json,
+            quiet=options.quiet,
+            equity_interval_ns=BACKTEST_EQUITY_NS,
+        )
         recorder = assembly.recorder(config, system.bus, clock)
         async with Supervisor(clock, system.bus.publish) as supervisor:
             supervisor.spawn("printer", printer.run)
@@ -203,6 +216,7 @@ def _greet(system: System, options: _Options, status_url: str | None) -> None:
 def _conclude(system: System, printer: Printer, reason: str | None) -> None:
     summary = printer.summary(system.clock.now_ns())
     summary["stopped_by"] = reason or "the end of the recording"
+    summary["assumptions"] = assumptions(system.config)
     summary["journal"] = str(journal_path(system.config))
     summary["journal_digest"] = _digest(system.journal)
     printer.say(summary)

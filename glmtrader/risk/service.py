@@ -283,7 +283,8 @@ class RiskService:
         for change in changes:
             instrument = known(change.instrument_id, self.inputs.instrument)
             self._publish(announce.position(desk.account, change, instrument, strategy_id, now_ns))
-        if trigger != "fill":
+        if trigger != "fill" or self._valued_ns is None:
+            # Beside units priced before the last move, delta would jump back to where it was.
             desk.reprice(now_ns)
         self._broadcast(desk, desk.revalue(trigger, now_ns))
 
