@@ -139,7 +139,7 @@ def test_a_halt_stops_no_hedge() -> None:
     assert reason(book(0.5, trading_halted="reduce_only", drawdown_pct=0.9)) == "delta_left_band"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     delta=st.floats(-50.0, 50.0),
     gamma=st.floats(-1e-3, 1e-3),

@@ -70,7 +70,7 @@ params_of_any_kind = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(given_state=states(), params=params_of_any_kind)
 def test_a_decision_is_pure_and_bounded(given_state: MarketState, params: PQVolParams) -> None:
     """Same bytes twice; never more than there is room for or is held; holds change no memory."""
@@ -108,7 +108,7 @@ REQUIRED = (
 AGES = {"surface_ns": 120, "forecast_ns": 3900, "portfolio_ns": 300}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     given_state=states(),
     missing=st.sets(st.sampled_from(REQUIRED), min_size=1),
@@ -123,7 +123,7 @@ def test_nothing_increases_without_a_required_input(
     assert decide(blind, PQVolParams()).intent.intent_type not in INCREASES
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     given_state=states() | st.sampled_from([cheap(), dear()]),
     name=st.sampled_from(sorted(AGES)),
@@ -139,7 +139,7 @@ def test_nothing_increases_on_a_stale_input(
     assert decide(old, PQVolParams()).intent.intent_type not in INCREASES
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     q_straddle=st.floats(0.05, 1.5),
     mid=st.floats(0.1, 1.2),

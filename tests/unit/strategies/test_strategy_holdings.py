@@ -116,7 +116,7 @@ fills = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(fills)
 def test_pairing_accounts_for_every_leg(trades: list[tuple[Instrument, Decimal]]) -> None:
     """Pairs take no more of a leg than there is, of its sign, and leave no pair unmade."""
