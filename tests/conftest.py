@@ -1,9 +1,14 @@
 """Fixtures of the whole suite."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
+
+for _room in ("risk", "strategies"):
+    # The worlds of these rooms' tests serve other tests too, whichever are run.
+    sys.path.append(str(Path(__file__).parent / "unit" / _room))
 
 
 @pytest.fixture(scope="session")

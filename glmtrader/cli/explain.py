@@ -56,8 +56,8 @@ def _inputs(state: MarketState) -> list[str]:
             f"{points(state.p_vol_ask)}  (age {_age(ages.surface_ns)})"
         ),
         (
-            f"  Q {points(state.q_vol)}  90 % {points(state.q_vol_low)}-{points(state.q_vol_high)}"
-            f"  straddle {points(state.q_straddle)}  model {state.model_id or '-'}"
+            f"  Q {points(state.q_vol)}  90 % {_interval(state)}"
+            f"  straddle {points(state.q_straddle)}  model {state.model_id or 'absent'}"
             f"  (age {_age(ages.forecast_ns)})"
         ),
         (
@@ -153,6 +153,11 @@ def _effect(story: Story) -> list[str]:
         ),
     ]
     return lines
+
+
+def _interval(state: MarketState) -> str:
+    low, high = state.q_vol_low, state.q_vol_high
+    return "absent" if low is None or high is None else f"{points(low)}-{points(high)}"
 
 
 def _age(age_ns: int | None) -> str:

@@ -43,7 +43,7 @@ def spelled(path: KeyPath) -> str:
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return text.removeprefix(".")
+    return text.removeprefix(".") or "top level"
 
 
 def _names(dotted: str) -> tuple[str, ...]:

@@ -144,9 +144,10 @@ class ForecastService:
 
 def _is_possible(candle: Candle) -> bool:
     """Whether a bar's numbers can be a market's; NaN fails every comparison."""
-    body_low, body_high = min(candle.open, candle.close), max(candle.open, candle.close)
-    return 0 < candle.low <= body_low <= body_high <= candle.high < math.inf and (
-        0 <= candle.volume < math.inf
+    return (
+        0 < candle.low <= candle.open <= candle.high < math.inf
+        and candle.low <= candle.close <= candle.high
+        and 0 <= candle.volume < math.inf
     )
 
 

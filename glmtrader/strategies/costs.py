@@ -1,5 +1,7 @@
 """What a straddle costs beside its price, in volatility: fees and the hedging to come; pure."""
 
+import math
+
 import msgspec
 
 from glmtrader.domain.validation import require
@@ -49,7 +51,7 @@ def cost_vol(
         forward, strike: USD. years: ACT/365, > 0. sigma: fraction, > 0.
 
     Returns:
-        Volatility, a fraction a year, >= 0.
+        Volatility, a fraction a year, >= 0; infinite where the straddle has no vega.
     """
     assert years > 0, f"years {years} must be positive"
     assert sigma > 0, f"sigma {sigma} must be positive"
@@ -63,11 +65,19 @@ def cost_vol(
         )
         for is_call in (True, False)
     )
+    if vega == 0.0:
+        return math.inf
+    return fee_usd / vega + sigma * _hedge_share(gamma, forward, assumptions) / 2.0
+
+
+def _hedge_share(gamma: float, forward: float, assumptions: CostAssumptions) -> float:
+    """Share of variance that hedging costs; none where it is free or there is nothing to hedge."""
     typical = assumptions.straddles_typical
     half_width = float(
         whalley_wilmott_band(
             gamma * typical, forward, assumptions.hedge_cost_rate, assumptions.risk_aversion_per_usd
         )
     )
-    hedge_share = assumptions.hedge_cost_rate * gamma * typical * forward / half_width
-    return fee_usd / vega + sigma * hedge_share / 2.0
+    if half_width == 0.0:
+        return 0.0
+    return assumptions.hedge_cost_rate * gamma * typical * forward / half_width
