@@ -186,7 +186,7 @@ def _api(system: System) -> Iterator[ApiServer | None]:
     views = ViewCache(system.bus, system.clock, scope)
     host, port = config.api.host, config.api.port
     api = ApiServer(views, host, port, clock=system.clock, bus=system.bus)
-    api.bind()
+    api.bind(any_port_if_taken=config.mode is Mode.PAPER)
     try:
         yield api
     finally:

@@ -4,6 +4,7 @@ GET only. It sees the bus's counters and the views' cache, never a service of th
 """
 
 import asyncio
+import errno
 import socket
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -61,25 +62,34 @@ class ApiServer:
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._socket.getsockname()[1]}/"
 
-    def bind(self) -> None:
+    def bind(self, *, any_port_if_taken: bool = False) -> None:
         """Take the address, before anything is traded.
+
+        Args:
+            any_port_if_taken: on paper another port will do; `url` says which it became.
 
         Raises:
             AddressUnavailableError: it is taken, or no address of this machine.
         """
         if self._socket is not None:
             return
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         try:
-            self._socket = socket.create_server(
-                (self._host, self._port), family=family, backlog=CONNECTIONS_WAITING_MAX
-            )
+            self._socket = self._listen(self._port)
         except OSError as error:
+            if any_port_if_taken and error.errno == errno.EADDRINUSE:
+                self._socket = self._listen(0)
+                return
             why = str(error.strerror or error).partition(" (while")[0].lower()
             raise AddressUnavailableError(
                 f"cannot listen on {self._host} port {self._port}: {why};"
                 " set [api] port = 0 for any free port, or [api] enabled = false"
             ) from error
+
+    def _listen(self, port: int) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        return socket.create_server(
+            (self._host, port), family=family, backlog=CONNECTIONS_WAITING_MAX
+        )
 
     async def run(self) -> None:
         """Serve until cancelled, then let requests end for a moment and close everything."""
