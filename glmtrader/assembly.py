@@ -58,10 +58,16 @@ def market_origin_ns(config: Config, now_ns: int) -> int:
 
 
 def paper_start_ns(config: Config, now_ns: int) -> int:
-    """Where the paper clock starts: now, or where the saved account has got to."""
+    """Where the paper clock starts: where the saved account has got to, else the market's start.
+
+    At real speed a saved account goes on at the wall clock; what it missed is settled then.
+    """
     path = account_path(config)
-    saved = None if path is None else saved_now_ns(path)
-    return now_ns if saved is None else max(saved, now_ns if config.speed == 1.0 else saved)
+    saved_ns = None if path is None else saved_now_ns(path)
+    if saved_ns is not None:
+        return max(saved_ns, now_ns) if config.speed == 1.0 else saved_ns
+    start = config.market.start
+    return now_ns if start is None else round(start.timestamp()) * SECOND_NS
 
 
 def generated_market(config: Config, start_ns: int) -> MarketModel:

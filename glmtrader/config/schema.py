@@ -3,6 +3,7 @@
 Every key has its unit in its name. Unknown keys are refused.
 """
 
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
@@ -64,9 +65,15 @@ class AccountConfig(_Table, frozen=True):
 
 
 class MarketConfig(_Table, frozen=True):
-    """The simulated market of paper and backtest: generated from a seed, or recorded."""
+    """The simulated market of paper and backtest: generated from a seed, or recorded.
+
+    Attributes:
+        seed: of everything random. start: when a generated market begins; None takes the wall
+            clock. The same seed and start are the same market.
+    """
 
     seed: Annotated[int, msgspec.Meta(ge=0)] = 1
+    start: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     generated: GeneratedMarketConfig | None = None
     recorded: RecordedMarketConfig | None = None
 
@@ -161,8 +168,6 @@ class Config(_Table, frozen=True):
         data_dir: where journal, paper account and recordings live; relative to the working
             directory.
         speed: process seconds a real second, in paper mode.
-        start: UTC instant (RFC 3339) at which a scaled or virtual clock starts; None takes the
-            wall clock, or the recording's first moment.
     """
 
     mode: Mode
