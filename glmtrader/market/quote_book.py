@@ -1,6 +1,6 @@
 """The latest quote of every instrument: one view, written by the market service, read by all."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -29,6 +29,7 @@ class Catalogue:
     def __init__(self) -> None:
         self._by_id: dict[InstrumentId, Instrument] = {}
         self._delisted: dict[InstrumentId, Instrument] = {}
+        self._by_expiry: dict[tuple[str, int], list[Instrument]] = {}
 
     def apply(self, event: InstrumentsListed) -> None:
         """Add what was listed, retire what was delisted (positions may still refer to it)."""
@@ -38,6 +39,7 @@ class Catalogue:
             gone = self._by_id.pop(instrument_id, None)
             if gone is not None:
                 self._delisted[instrument_id] = gone
+        self._by_expiry = self._options_by_expiry()
 
     def get(self, instrument_id: InstrumentId) -> Instrument | None:
         """The instrument, listed or retired; None if it was never heard of."""
@@ -47,14 +49,9 @@ class Catalogue:
         """Whether it can be traded now, as far as listing goes."""
         return instrument_id in self._by_id
 
-    def options(self, underlying: str, expiry_ns: int) -> list[Instrument]:
+    def options(self, underlying: str, expiry_ns: int) -> Sequence[Instrument]:
         """Listed options of one expiry by ascending strike, puts before calls."""
-        found = [
-            item
-            for item in self._by_id.values()
-            if item.underlying == underlying and item.is_option and item.expiry_ns == expiry_ns
-        ]
-        return sorted(found, key=lambda item: (item.strike or Decimal(0), bool(item.is_call)))
+        return self._by_expiry.get((underlying, expiry_ns), ())
 
     def perpetual(self, underlying: str) -> Instrument | None:
         """The listed perpetual of an underlying; None if there is none."""
@@ -66,6 +63,16 @@ class Catalogue:
     def listed(self) -> Iterable[Instrument]:
         """All instruments listed now."""
         return self._by_id.values()
+
+    def _options_by_expiry(self) -> dict[tuple[str, int], list[Instrument]]:
+        """Grouped when listings change, which is rare: an order asks for them on its way out."""
+        found: dict[tuple[str, int], list[Instrument]] = {}
+        for item in self._by_id.values():
+            if item.expiry_ns is not None:
+                found.setdefault((item.underlying, item.expiry_ns), []).append(item)
+        for options in found.values():
+            options.sort(key=lambda item: (item.strike or Decimal(0), bool(item.is_call)))
+        return found
 
 
 class QuoteBook:

@@ -32,6 +32,8 @@ class Crowd:
         self._chains: dict[str, OptionChain] = {}
         self._perpetuals: dict[str, PerpetualQuote] = {}
         self._index: dict[str, Decimal] = {}
+        self._marks: dict[InstrumentId, Decimal | None] = {}
+        self._forwards: dict[InstrumentId, Decimal] = {}
         self._rows: dict[str, tuple[tuple[InstrumentId, ...], dict[InstrumentId, int]]] = {}
 
     def moved(self, now_ns: int) -> None:
@@ -40,6 +42,8 @@ class Crowd:
         self._chains.clear()
         self._perpetuals.clear()
         self._index.clear()
+        self._marks.clear()
+        self._forwards.clear()
 
     def chain(self, underlying: str) -> OptionChain:
         """All quoted options of an underlying now."""
@@ -90,6 +94,12 @@ class Crowd:
 
     def mark(self, instrument: Instrument) -> Decimal | None:
         """The mark price; None for an option that the chain does not know."""
+        name = instrument.instrument_id
+        if name not in self._marks:
+            self._marks[name] = self._read_mark(instrument)
+        return self._marks[name]
+
+    def _read_mark(self, instrument: Instrument) -> Decimal | None:
         if instrument.is_perpetual:
             return _stepped(self.perpetual(instrument.underlying).mark, USD_STEP)
         row = self.row(instrument)
@@ -100,6 +110,12 @@ class Crowd:
 
     def underlying_usd(self, instrument: Instrument) -> Decimal:
         """Forward of an option's expiry, else (and where it is not quoted) the index."""
+        found = self._forwards.get(instrument.instrument_id)
+        if found is None:
+            found = self._forwards[instrument.instrument_id] = self._read_underlying(instrument)
+        return found
+
+    def _read_underlying(self, instrument: Instrument) -> Decimal:
         row = self.row(instrument) if instrument.is_option else None
         if row is None:
             return self.index_usd(instrument.underlying)
