@@ -49,8 +49,8 @@ def _of_run(config: Config, recorded: RecordedMarketConfig) -> list[str]:
             f" staleness budget is {budget_h:g} hours."
         ),
         (
-            f"The market moves every {config.paper.step_s / MINUTE_S:g} minutes: deltas are hedged no"
-            " more often, and not faded through the settlement average."
+            f"The market moves every {config.paper.step_s / MINUTE_S:g} minutes: deltas are hedged"
+            " no more often, and not faded through the settlement average."
         ),
         (
             f"The account starts with {balances} and counts in {config.account.numeraire};"
