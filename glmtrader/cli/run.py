@@ -19,7 +19,7 @@ from glmtrader.cli.printer import Printer
 from glmtrader.config.loader import load
 from glmtrader.config.schema import Config, Mode
 from glmtrader.domain.ids import AccountId
-from glmtrader.domain.instruments import HOUR_NS
+from glmtrader.domain.instruments import HOUR_NS, SECOND_NS
 from glmtrader.domain.risk_events import TradingMode
 from glmtrader.kernel.clock import LoopClock, VirtualClock, wall_now_ns
 from glmtrader.kernel.driver import (
@@ -71,7 +71,12 @@ class _Options:
 
 @click.command("run")
 @click.option("--config", "config_name", required=True, help="TOML file, or a shipped one's name.")
-@click.option("--for", "duration_s", type=Duration(), help="Stop by itself after 30s, 5m, 2h ...")
+@click.option(
+    "--for",
+    "duration_s",
+    type=Duration(),
+    help="Stop after 30s, 5m, 2h, 3d; of a backtest, recorded time.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one object a line.")
 @click.option("--quiet", is_flag=True, help="Print the summary alone.")
 def command(*, config_name: str, duration_s: float | None, as_json: bool, quiet: bool) -> None:
@@ -135,6 +140,9 @@ async def _supervise(system: System, options: _Options) -> TradingMode:
 async def _backtest(config: Config, options: _Options) -> TradingMode:
     """Virtual time over recorded chains and candles, as fast as it goes."""
     market = assembly.recorded_market(config)
+    until_ns = market.end_ns
+    if options.duration_s is not None:
+        until_ns = min(until_ns, market.start_ns + round(options.duration_s * SECOND_NS))
     clock = VirtualClock(market.start_ns)
     _fresh(config)
     stop = StopRequest()
@@ -158,9 +166,9 @@ async def _backtest(config: Config, options: _Options) -> TradingMode:
             system.start()
             supervisor.spawn("venue", system.venue.run)
             await settle()
-            await run_virtual(
-                clock, system.bus, until_ns=market.end_ns, should_stop=lambda: stop.is_set
-            )
+            await run_virtual(clock, system.bus, until_ns=until_ns, should_stop=lambda: stop.is_set)
+            if until_ns < market.end_ns:
+                stop.ask("the time is up")
             await supervisor.stop("venue")
             system.stop()
             await settle()

@@ -11,6 +11,7 @@ from risk_cases import (
     FAR_CALL,
     PERPETUAL,
     PUT,
+    SPOT,
     STRATEGY,
     World,
     commanded,
@@ -420,3 +421,18 @@ def test_hedges_pass_after_a_crash_of_the_market(spot: float) -> None:
     opening = world.ask(PERPETUAL, str(quantity), price=price)
     hedge = world.ask(PERPETUAL, str(quantity), price=price, purpose=OrderPurpose.HEDGE)
     assert (opening, hedge) == ("drawdown", "approved")
+
+
+def test_a_fill_after_a_move_is_valued_with_options_priced_at_the_new_price() -> None:
+    """A booking does not put delta back to where it was before the price moved."""
+    world = World().start()
+    world.hold(CALL, "2")
+    moved_usd = SPOT * 1.004
+    world.quote(PERPETUAL, D(repr(moved_usd)), D("0.5"), moved_usd)
+    followed = world.last(PortfolioRisk)
+    world.hold(PERPETUAL, "10", D(repr(moved_usd)))
+    booked = world.last(PortfolioRisk)
+    assert isinstance(followed, PortfolioRisk)
+    assert isinstance(booked, PortfolioRisk)
+    before, after = followed.by_underlying[0].delta_coin, booked.by_underlying[0].delta_coin
+    assert after - before == pytest.approx(10 / moved_usd, abs=2e-3)
