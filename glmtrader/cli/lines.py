@@ -195,6 +195,8 @@ def equity(event: PortfolioRisk) -> Line:
     return {
         "type": "equity",
         "time": clock_time(event.ts_event),
+        "equity": event.equity,
+        "numeraire": event.numeraire,
         "equity_usd": event.equity_usd,
         "delta_usd": event.total_delta_usd,
         "gamma_usd": event.total_gamma_usd,
@@ -261,8 +263,10 @@ def _say_hedge(line: Line) -> str:
 
 
 def _say_equity(line: Line) -> str:
+    coin = line["numeraire"]
+    in_coin = "" if coin == "USD" else f"{line['equity']:.6f} {coin}, "
     return (
-        f"{line['equity_usd']:,.2f} USD  delta {line['delta_usd']:+,.0f}"
+        f"{in_coin}{line['equity_usd']:,.2f} USD  delta {line['delta_usd']:+,.0f}"
         f"  gamma {line['gamma_usd']:+,.4f}  vega {line['vega_usd'] / 100:+,.1f}/pt"
         f"  theta {line['theta_usd'] / 365:+,.1f}/day  leverage {line['leverage']:.2f}"
         f"  drawdown {line['drawdown_pct']:.2%}"
