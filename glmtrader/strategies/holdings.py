@@ -27,6 +27,11 @@ class Straddle(msgspec.Struct, frozen=True, kw_only=True):
     quantity: Decimal
     opened_ns: int
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether both legs are there."""
+        return self.call_id is not None and self.put_id is not None
+
 
 def with_fill(holdings: Holdings, fill: Fill) -> Holdings:
     """Holdings after a fill; the opening time is kept until the leg is flat."""

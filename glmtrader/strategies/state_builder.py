@@ -67,7 +67,7 @@ def build_state(
         total_vega=None if risk is None else risk.vega_per_vol,
         leverage=None if portfolio is None else portfolio.leverage,
         drawdown_pct=None if portfolio is None else portfolio.drawdown_pct,
-        position=sum((pair.quantity for pair in pairs), Decimal(0)),
+        position=sum((pair.quantity for pair in pairs if pair.is_whole), Decimal(0)),
         inflight=sum(book.inflight.values(), Decimal(0)),
         straddles=tuple(_held(pair, surface, forecast, now_ns, clock) for pair in pairs),
         hedge_instrument=None if window is not None else _hedge_instrument(instance, views),

@@ -20,7 +20,7 @@ from glmtrader.strategies.delta_hedger import (
     initial_memory,
 )
 
-FIXED = DeltaHedgerParams(band=BandKind.FIXED, band_delta_coin=0.01)
+FIXED = DeltaHedgerParams(band=BandKind.FIXED, band_delta_coin=0.01, trade_delta_coin_min=0.0)
 WHALLEY_WILMOTT = DeltaHedgerParams()
 LINEAR = perpetual(inverse=False)
 
@@ -78,6 +78,19 @@ def test_less_than_a_lot_beyond_the_edge_is_left() -> None:
     assert decision.memory == initial_memory()
 
 
+def test_crumbs_at_the_edge_are_left() -> None:
+    """An excess below the smallest trade is no order a tick; from there on it is hedged."""
+    params = DeltaHedgerParams(band=BandKind.FIXED, band_delta_coin=0.01)
+    assert reason(book(0.0109), params) == "at_the_edge"
+    assert reason(book(-0.0109), params) == "at_the_edge"
+    assert reason(book(0.0112), params) == "delta_left_band"
+
+
+def test_a_leg_that_stands_alone_for_long_is_hedged() -> None:
+    """The hedger waits for another strategy's legs, but not for ever."""
+    assert reason(book(0.5, legs_inflight_ns=5 * SECOND_NS)) == "delta_left_band"
+
+
 def test_the_band_widens_with_gamma() -> None:
     """Between its floor and its ceiling the half-width is Whalley and Wilmott's."""
     gammas = (1e-9, 1e-6, 3e-6, 1e-5, 1.0)
@@ -109,8 +122,9 @@ OBSTACLES: dict[str, tuple[dict[str, Any], str]] = {
         {"hedge_instrument": perpetual("ETH")},
         "hedge_instrument_of_another_underlying",
     ),
-    "old report": ({"staleness": stale(portfolio=30.001)}, "stale_portfolio"),
+    "old report": ({"staleness": stale(portfolio=90.001)}, "stale_portfolio"),
     "in flight": ({"inflight": D(-10)}, "hedge_in_flight"),
+    "legs under way": ({"legs_inflight_ns": 5 * SECOND_NS - 1}, "legs_in_flight"),
     "just hedged": (
         {"memory": f'{{"hedged_ns":{NOW_NS - SECOND_NS + 1}}}'},
         "cooldown",
@@ -130,7 +144,7 @@ def test_each_obstacle_holds(case: str) -> None:
 
 def test_budget_and_cooldown_include_their_limits() -> None:
     memory = f'{{"hedged_ns":{NOW_NS - SECOND_NS}}}'
-    given_state = book(0.5, staleness=stale(portfolio=30.0), memory=memory)
+    given_state = book(0.5, staleness=stale(portfolio=90.0), memory=memory)
     assert reason(given_state) == "delta_left_band"
 
 
@@ -152,7 +166,7 @@ def test_a_hedge_ends_at_the_edge_and_never_crosses_zero(
 ) -> None:
     """After it |delta| is less, within a lot of the band's edge, and of the same sign."""
     item = LINEAR if not inverse else PERPETUAL
-    params = DeltaHedgerParams(band=kind)
+    params = DeltaHedgerParams(band=kind, trade_delta_coin_min=0.0)
     given_state = book(delta, item, total_gamma=gamma, spot_usd=spot)
     intent = decide(given_state, params).intent
     width = band_half_width(given_state, params)
@@ -175,6 +189,8 @@ def test_a_hedge_ends_at_the_edge_and_never_crosses_zero(
         ({"band_delta_coin_max": 0.001}, "band_delta_coin_max 0.001"),
         ({"risk_aversion_per_usd": 0.0}, "risk_aversion_per_usd"),
         ({"cost_rate": 1.0}, "cost_rate 1.0"),
+        ({"trade_delta_coin_min": -1.0}, "trade_delta_coin_min"),
+        ({"legs_wait_s": -1.0}, "legs_wait_s -1.0"),
         ({"cooldown_s": -1.0}, "cooldown_s -1.0"),
         ({"portfolio_age_s_max": 0.0}, "portfolio_age_s_max 0.0"),
     ],

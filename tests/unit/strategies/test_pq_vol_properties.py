@@ -105,7 +105,7 @@ REQUIRED = (
     "leverage",
     "drawdown_pct",
 )
-AGES = {"surface_ns": 120, "forecast_ns": 3900, "portfolio_ns": 300}
+AGES = {"surface_ns": 120, "forecast_ns": 3900, "portfolio_ns": 600}
 
 
 @settings(max_examples=80, deadline=None)

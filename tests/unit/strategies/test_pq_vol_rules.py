@@ -71,8 +71,12 @@ def test_the_edge_must_exceed_the_threshold() -> None:
 
 BRAKES: dict[str, tuple[dict[str, Any], str]] = {
     "halted": ({"trading_halted": "fenced"}, "trading_halted"),
-    "surface": ({"p_vol": None}, "missing_surface"),
-    "expiry": ({"expiry_ns": None}, "missing_surface"),
+    "surface": ({"p_vol": None}, "missing_expiry_in_window"),
+    "never a surface": (
+        {"p_vol": None, "staleness": stale(surface=None)},
+        "missing_surface",
+    ),
+    "expiry": ({"expiry_ns": None}, "missing_expiry_in_window"),
     "bid": ({"p_vol_bid": None}, "missing_straddle_quote"),
     "ask": ({"p_vol_ask": None}, "missing_straddle_quote"),
     "zero bid hides no missing ask": (
@@ -90,7 +94,7 @@ BRAKES: dict[str, tuple[dict[str, Any], str]] = {
     "no surface age": ({"staleness": stale(surface=None)}, "stale_surface"),
     "old forecast": ({"staleness": stale(forecast=3900.1)}, "stale_forecast"),
     "no forecast age": ({"staleness": stale(forecast=None)}, "stale_forecast"),
-    "old portfolio": ({"staleness": stale(portfolio=300.1)}, "stale_portfolio"),
+    "old portfolio": ({"staleness": stale(portfolio=600.1)}, "stale_portfolio"),
     "no portfolio age": ({"staleness": stale(portfolio=None)}, "stale_portfolio"),
     "fomo": ({"fomo_score": 0.71}, "high_fomo_risk"),
     "fomo is no number": ({"fomo_score": float("nan")}, "high_fomo_risk"),
@@ -154,7 +158,7 @@ def test_optional_inputs_may_be_absent() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"staleness": stale(surface=120.0, forecast=3900.0, portfolio=300.0)},
+        {"staleness": stale(surface=120.0, forecast=3900.0, portfolio=600.0)},
         {"fomo_score": 0.7},
         {"drawdown_pct": 0.20},
         {"confidence": 0.1},
@@ -284,6 +288,16 @@ def test_a_reduction_closes_the_whole_straddle_it_names() -> None:
     position = held("-0.3")
     assert (intent.action, intent.direction, intent.quantity) == (Action.BUY_STRADDLE, 1, D("0.3"))
     assert (intent.expiry_ns, intent.strike_usd) == (position.expiry_ns, position.strike_usd)
+
+
+@pytest.mark.parametrize("quantity", ["0.2", "-0.2"])
+def test_a_leg_that_stands_alone_is_taken_back(quantity: str) -> None:
+    """Half a straddle is no view on volatility: it goes, whatever its edge and expiry policy."""
+    alone = msgspec.structs.replace(held(quantity, q_straddle=None), put_id=None)
+    params = PQVolParams(expiry_policy=ExpiryPolicy.HOLD)
+    intent = decide(state(straddles=(alone,)), params).intent
+    assert (intent.reason, intent.quantity) == ("leg_stands_alone", D("0.2"))
+    assert intent.intent_type.is_reduction
 
 
 def test_of_several_straddles_the_first_that_should_go_goes() -> None:

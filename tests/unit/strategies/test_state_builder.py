@@ -95,6 +95,7 @@ def built(
         book or StrategyBook(kind.initial_memory()),
         now_ns=now_ns,
         clock=BTC_CLOCK,
+        legs_inflight_ns=None,
     )
 
 
@@ -201,6 +202,16 @@ def test_a_straddle_is_counted_once() -> None:
     (pair,) = seen.straddles
     assert (pair.p_vol_bid, pair.p_vol_ask) == (0.49, 0.51)
     assert pair.q_straddle == pytest.approx(0.57)
+
+
+def test_a_leg_that_stands_alone_is_shown_and_is_no_straddle() -> None:
+    """Two tenths of a call beside one of a put are one tenth of a position."""
+    book = StrategyBook(pq_vol.initial_memory())
+    for item, quantity in ((CALL, "0.2"), (PUT, "0.1")):
+        book.holdings = with_fill(book.holdings, fill(item, quantity))
+    seen = built(listed(CALL, PUT), surface(), forecast(), book=book)
+    assert seen.position == D("0.1")
+    assert [item.is_whole for item in seen.straddles] == [True, False]
 
 
 def test_a_held_expiry_that_is_not_quoted_has_no_price_and_keeps_its_forecast() -> None:

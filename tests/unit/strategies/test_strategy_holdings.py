@@ -52,8 +52,9 @@ def test_a_fill_across_zero_opens_anew() -> None:
 
 
 def test_a_straddle_is_what_both_legs_have_in_common() -> None:
-    """0.2 calls and 0.1 puts are a tenth of a straddle, and a tenth of a call beside it."""
-    (pair,) = straddles(hold(call="0.2", put="0.1"), KNOWN)
+    """0.2 calls and 0.1 puts are a tenth of a straddle, and a tenth of a call that stands alone."""
+    pair, alone = straddles(hold(call="0.2", put="0.1"), KNOWN)
+    assert (alone.quantity, alone.call_id, alone.put_id) == (D("0.1"), CALL.instrument_id, None)
     assert (pair.quantity, pair.strike_usd, pair.expiry_ns) == (D("0.1"), 90_000.0, EXPIRY_NS)
     assert (pair.call_id, pair.put_id) == (CALL.instrument_id, PUT.instrument_id)
 
@@ -63,8 +64,10 @@ def test_a_straddle_is_what_both_legs_have_in_common() -> None:
     [{"call": "0.2"}, {"put": "-0.2"}, {"call": "0.2", "put": "-0.2"}],
 )
 def test_a_leg_without_a_partner_is_no_straddle(legs: dict[str, str]) -> None:
-    """One leg alone, and legs of opposite sign, are nothing a straddle order could close."""
-    assert straddles(hold(**legs), KNOWN) == ()
+    """One leg alone, and legs of opposite sign, stand alone, each with its own quantity."""
+    found = straddles(hold(**legs), KNOWN)
+    assert all((item.call_id is None) != (item.put_id is None) for item in found)
+    assert sorted(item.quantity for item in found) == sorted(D(text) for text in legs.values())
 
 
 def test_equal_strikes_pair_before_unequal_ones() -> None:
@@ -131,13 +134,19 @@ def test_pairing_accounts_for_every_leg(trades: list[tuple[Instrument, Decimal]]
         name: total for name, total in totals.items() if total
     }
     rest = {name: leg.quantity for name, leg in held.items()}
+    alone: dict[InstrumentId, Decimal] = {}
     for pair in straddles(held, KNOWN):
-        for leg in (pair.call_id, pair.put_id):
+        legs = [leg for leg in (pair.call_id, pair.put_id) if leg is not None]
+        assert {KNOWN[leg].expiry_ns for leg in legs} == {pair.expiry_ns}
+        assert pair.opened_ns == min(held[leg].opened_ns for leg in legs)
+        for leg in legs:
             assert rest[leg] * pair.quantity > 0
+            if len(legs) == 1:
+                alone[leg] = pair.quantity
+                continue
             rest[leg] -= pair.quantity
             assert rest[leg] * pair.quantity >= 0
-        assert KNOWN[pair.call_id].expiry_ns == KNOWN[pair.put_id].expiry_ns == pair.expiry_ns
-        assert pair.opened_ns == min(held[pair.call_id].opened_ns, held[pair.put_id].opened_ns)
+    assert alone == {leg: left for leg, left in rest.items() if left}
     for call in (item for item in OPTIONS if item.is_call):
         for put in (item for item in OPTIONS if not item.is_call):
             if call.expiry_ns == put.expiry_ns:
