@@ -303,9 +303,13 @@ def test_the_catalogue_answers_by_expiry_and_underlying() -> None:
         (D(1000), True),
         (D(2000), False),
     ]
-    assert catalogue.options("ETH", NOW_NS + DAY_NS) == []
+    assert list(catalogue.options("ETH", NOW_NS + DAY_NS)) == []
     assert catalogue.get(InstrumentId("sim:NOBODY")) is None
     assert len(list(catalogue.listed())) == 4
+    catalogue.apply(listing(found[2], delisted=(found[0].instrument_id,)))
+    assert list(catalogue.options("BTC", NOW_NS + DAY_NS)) == [found[1], found[2]]
+    catalogue.apply(listing(found[0]))
+    assert list(catalogue.options("BTC", NOW_NS + DAY_NS)) == list(found)
 
 
 def three_options() -> list[Any]:
