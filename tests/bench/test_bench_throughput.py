@@ -25,7 +25,7 @@ from tests.bench.bench_world import (
 pytestmark = pytest.mark.bench
 
 START_NS = 1_790_000_000 * SECOND_NS
-TICKS = 20_000
+TICKS = 10_000
 TICK_NS = SECOND_NS // 100
 """Of the perpetual's book: a hundred a second."""
 
