@@ -38,7 +38,7 @@ ACCOUNT = AccountId("paper")
 PERPETUAL = InstrumentId("deribit:BTC-PERPETUAL")
 PROBE = StrategyId("probe")
 
-HEDGER = {
+HEDGER: dict[str, object] = {
     "id": "hedger",
     "kind": "delta_hedger",
     "underlying": "BTC",
