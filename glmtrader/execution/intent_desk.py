@@ -7,7 +7,7 @@ when they settle. Bounded: `intents_max` at once, one timer and one live order e
 from collections.abc import Callable, Mapping
 
 from glmtrader.domain.event import Event
-from glmtrader.domain.ids import AccountId, IntentId, client_order_id
+from glmtrader.domain.ids import AccountId, InstrumentId, IntentId, client_order_id
 from glmtrader.domain.instruments import Instrument
 from glmtrader.domain.market_events import SurfaceSlice, VolatilitySurface
 from glmtrader.domain.order_events import ExecutionCommand, IntentCompleted
@@ -230,7 +230,6 @@ class IntentDesk:
         if not self._catalogue.is_listed(name):
             return Refusal("not_listed", f"{name} is not listed any more")
         leg.instrument.check_order(step.quantity, price)
-        held = self._books.positions().get(name, leg_machine.ZERO) * -step.side.sign
         return Order(
             client_order_id=client_order_id(work.command.intent_id, step.leg, step.attempt),
             intent_id=work.command.intent_id,
@@ -244,11 +243,16 @@ class IntentDesk:
             quantity=step.quantity,
             price=price,
             post_only=False,
-            reduce_only=step.purpose is OrderPurpose.CLOSE and held >= step.quantity,
+            reduce_only=step.purpose is OrderPurpose.CLOSE and self._covers(name, step),
             valid_until_ns=now_ns + self._policy.order_valid_ns,
             leg=step.leg,
             attempt=step.attempt,
         )
+
+    def _covers(self, name: InstrumentId, step: Place) -> bool:
+        """Whether what is held is at least what a close takes off."""
+        held = self._books.positions().get(name, leg_machine.ZERO) * -step.side.sign
+        return held >= step.quantity
 
     def _fills(self, work: IntentWork) -> list[LegFill]:
         gross = [leg_machine.ZERO] * len(work.legs)
@@ -270,7 +274,7 @@ class IntentDesk:
             if named is not None and self._catalogue.is_listed(named)
             else None,
             slice=self._slice_at(command.underlying, expiry_ns),
-            held=self._books.positions(),
+            held=self._books.positions() if intent.intent_type.is_reduction else {},
             strangle_delta=self._policy.strangle_delta,
             now_ns=now_ns,
         )

@@ -331,6 +331,8 @@ def _open(path: Path, durability: Durability) -> sqlite3.Connection:
         connection = sqlite3.connect(path, isolation_level=None, timeout=1.0)
     except sqlite3.OperationalError as error:
         raise JournalError(f"journal {path} cannot be opened: {error}") from error
+    # A commit writes whole pages, and records are small; an existing journal keeps its own size.
+    connection.execute("PRAGMA page_size=2048")
     connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute(f"PRAGMA synchronous={'FULL' if durability == 'power' else 'NORMAL'}")

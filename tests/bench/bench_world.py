@@ -6,7 +6,7 @@ the path and not the simulator. Positions come from orders filled by the simulat
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -38,7 +38,7 @@ ACCOUNT = AccountId("paper")
 PERPETUAL = InstrumentId("deribit:BTC-PERPETUAL")
 PROBE = StrategyId("probe")
 
-HEDGER = {
+HEDGER: dict[str, object] = {
     "id": "hedger",
     "kind": "delta_hedger",
     "underlying": "BTC",
@@ -64,7 +64,11 @@ EXECUTION = {
 
 
 def configuration(
-    folder: Path, *, strategies: tuple[dict[str, object], ...] = (), step_s: float = 0.05
+    folder: Path,
+    *,
+    strategies: tuple[dict[str, object], ...] = (),
+    step_s: float = 0.05,
+    mode: str = "paper",
 ) -> Config:
     """A paper run with room for a thousand orders.
 
@@ -72,9 +76,10 @@ def configuration(
         folder: for journal and account.
         strategies: tables of `[[strategy]]`.
         step_s: between the market's own steps, which fill up its books again.
+        mode: paper keeps the account on disk at every booking, a backtest does not.
     """
     document = {
-        "mode": "paper",
+        "mode": mode,
         "data_dir": str(folder),
         "account": {"id": ACCOUNT, "numeraire": "BTC"},
         "paper": {
@@ -85,6 +90,7 @@ def configuration(
         },
         "execution": EXECUTION,
         "risk": LIMITS,
+        "market": {"recorded": {"folder": str(folder)}} if mode == "backtest" else {},
         "strategy": strategies,
     }
     return msgspec.convert(document, Config)
@@ -242,19 +248,30 @@ async def live_world(config: Config) -> AsyncIterator[World]:
             supervisor.spawn("journal", lambda: keep_journal(system.journal))
             supervisor.spawn("venue", system.venue.run)
             await until(lambda: system.execution.mode is TradingMode.OPEN)
-            await seed_positions(world)
+            await seed_positions(world, until_quiet)
             yield world
             await supervisor.stop("venue")
             await supervisor.stop("bus")
             system.stop()
 
 
-async def seed_positions(world: World) -> None:
+Settle = Callable[["World"], Awaitable[None]]
+"""Lets time pass, real or virtual, until the world is quiet."""
+
+
+async def seed_positions(world: World, settle: Settle) -> None:
     """Hold 50 options, two thirds bought, by orders that the exchange fills."""
-    for row, straddle in enumerate(world.near_straddles(POSITIONS // 2)):
+    for row, straddle in enumerate(world.near_straddles(2 * POSITIONS)):
         world.system.bus.publish(world.intent(straddle, buys=row % 3 < 2))
-        held = 2 * (row + 1)
-        await until(lambda held=held: len(world.positions) >= held)
+        world.system.bus.drain()
+        await settle(world)
+        if len(world.positions) >= POSITIONS:
+            return
+    raise AssertionError(f"{len(world.positions)} positions were filled, {POSITIONS} wanted")
+
+
+async def until_quiet(world: World) -> None:
+    """Wait in real time."""
     await until(lambda: world.is_quiet)
 
 

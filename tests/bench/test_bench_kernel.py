@@ -5,12 +5,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 
 from glmtrader.domain.event import Event
 from glmtrader.domain.ids import InstrumentId
+from glmtrader.domain.instruments import HOUR_NS
 from glmtrader.domain.market_events import ChainSnapshot, VolatilitySurface
 from glmtrader.domain.system_events import TimerFired
 from glmtrader.kernel.bus import Bus
@@ -21,7 +21,7 @@ from glmtrader.market.quote_book import Catalogue, QuoteBook
 from glmtrader.market.service import MarketService
 from glmtrader.quant.trading_clock import BTC_CLOCK
 from glmtrader.simulator.generated import GeneratedMarket
-from glmtrader.simulator.generated_config import BITCOIN, GeneratedMarketConfig
+from glmtrader.simulator.generated_config import GeneratedMarketConfig
 from tests.bench.bench_report import Report, median, percentile
 
 pytestmark = pytest.mark.bench
@@ -102,22 +102,25 @@ def test_journal_append_and_commit(tmp_path: Path, report: Report) -> None:
 
 
 def thousand_quotes() -> ChainSnapshot:
-    """A generated chain of 1,000 quotes, listed a little finer than the exchange does."""
+    """A generated chain, filled up to 1,000 quotes with expiries six hours after the listed."""
     now_ns = wall_now_ns()
-    coin = msgspec.structs.replace(BITCOIN, strike_step_usd=250.0)
     rng = np.random.default_rng(1)
-    market = GeneratedMarket(GeneratedMarketConfig(coins=(coin,)), rng=rng, start_ns=now_ns)
+    market = GeneratedMarket(GeneratedMarketConfig(), rng=rng, start_ns=now_ns)
     chain = market.chain("BTC")
-    assert len(chain.instrument_ids) >= QUOTES, f"{len(chain.instrument_ids)} quotes are listed"
-    rows = np.sort(rng.choice(len(chain.instrument_ids), QUOTES, replace=False))
-    names: list[InstrumentId] = [chain.instrument_ids[row] for row in rows]
+    listed = len(chain.instrument_ids)
+    assert listed > QUOTES / 2, f"{listed} quotes are listed, at least half of {QUOTES} wanted"
+    rows = np.arange(QUOTES) % listed
+    later = np.arange(QUOTES) >= listed
+    names = [
+        InstrumentId(f"{chain.instrument_ids[row]}-{number}") for number, row in enumerate(rows)
+    ]
     return ChainSnapshot(
         ts_event=now_ns,
         ts_init=now_ns,
         underlying="BTC",
         venue="deribit",
         instrument_ids=tuple(names),
-        expiry_ns=chain.expiry_ns[rows],
+        expiry_ns=chain.expiry_ns[rows] + later * (6 * HOUR_NS),
         strike=chain.strike[rows],
         is_call=chain.is_call[rows],
         bid=chain.bid[rows],

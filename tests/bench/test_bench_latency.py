@@ -14,8 +14,8 @@ uvloop = pytest.importorskip("uvloop", reason="uvloop has no wheel here")
 
 pytestmark = pytest.mark.bench
 
-TICKS = 400
-WARM_UP = 50
+TICKS = 100
+WARM_UP = 20
 CHAIN_INTERVAL_S = 0.05
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
@@ -35,18 +35,16 @@ def on_loop(
         return runner.run(main())
 
 
-async def latencies_us(world: World, move: float, *, pause_s: float = 0.0) -> list[float]:
+async def latencies_us(world: World, move: float) -> list[float]:
     """Publish ticks that go up and down by `move`, each once the last order is done.
 
     Args:
         world: running.
         move: of the price, as a fraction.
-        pause_s: of silence before each tick; 0 keeps the loop turning, as a busy feed does.
     """
     found = []
     for count in range(WARM_UP + TICKS):
         await settled(world)
-        await asyncio.sleep(pause_s)
         price = world.market.index_usd("BTC")
         tick = world.tick(price * (1 + move if count % 2 else 1 - move))
         before = len(world.venue.submitted_ns)
@@ -71,11 +69,6 @@ async def settled(world: World) -> None:
 async def hedging(world: World) -> list[float]:
     """Each tick moves the delta of 50 options: risk, state, decision, intent, order."""
     return await latencies_us(world, 0.0006)
-
-
-async def hedging_after_silence(world: World) -> list[float]:
-    """The same after 10 ms in which nothing ran: caches and cores are cold."""
-    return await latencies_us(world, 0.0006, pause_s=0.01)
 
 
 async def opening(world: World) -> list[float]:
@@ -126,13 +119,6 @@ def test_opening_order_after_a_tick(loop: str, tmp_path: Path, report: Report) -
     found = on_loop(loop, tmp_path, (), opening)
     report.add(f"tick to opening order, {loop}, p50", percentile(found, 0.5), "us", 30)
     report.add(f"tick to opening order, {loop}, p99", percentile(found, 0.99), "us", 100)
-
-
-def test_hedge_order_after_silence(tmp_path: Path, report: Report) -> None:
-    """The same hedge when each tick comes out of 10 ms of silence."""
-    found = on_loop("asyncio", tmp_path, (HEDGER,), hedging_after_silence)
-    report.add("tick to hedge order, after 10 ms of silence, p50", percentile(found, 0.5), "us")
-    report.add("tick to hedge order, after 10 ms of silence, p99", percentile(found, 0.99), "us")
 
 
 def test_hedge_order_while_chains_arrive(tmp_path: Path, report: Report) -> None:

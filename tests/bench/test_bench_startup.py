@@ -14,7 +14,7 @@ from tests.bench.bench_report import Report, median
 pytestmark = pytest.mark.bench
 
 ROOT = Path(__file__).parents[2]
-STARTS = 5
+STARTS = 3
 
 
 class Start(NamedTuple):

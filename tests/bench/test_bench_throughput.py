@@ -9,22 +9,23 @@ import pytest
 
 from glmtrader.domain.instruments import SECOND_NS
 from glmtrader.domain.risk_events import TradingMode
-from glmtrader.kernel.clock import VirtualClock, wall_now_ns
+from glmtrader.kernel.clock import VirtualClock
 from glmtrader.kernel.driver import run_virtual, settle
 from glmtrader.kernel.supervisor import Supervisor
 from tests.bench.bench_report import Report
 from tests.bench.bench_world import (
-    POSITIONS,
     Probe,
     World,
     building,
     configuration,
     generated,
+    seed_positions,
 )
 
 pytestmark = pytest.mark.bench
 
-TICKS = 20_000
+START_NS = 1_790_000_000 * SECOND_NS
+TICKS = 10_000
 TICK_NS = SECOND_NS // 100
 """Of the perpetual's book: a hundred a second."""
 
@@ -41,8 +42,8 @@ async def until_virtual(world: World, clock: VirtualClock, reached: Callable[[],
 
 async def ticks_per_cpu_s(folder: Path, every: int) -> float:
     """Feed ticks of a price that wanders by a basis point, an order on each `every`-th."""
-    clock = VirtualClock(wall_now_ns())
-    config = configuration(folder, step_s=1.0)
+    clock = VirtualClock(START_NS)
+    config = configuration(folder, step_s=1.0, mode="backtest")
     with building(config, clock, generated(config, clock.now_ns())) as world:
         system = world.system
         async with Supervisor(clock, system.bus.publish) as supervisor:
@@ -50,10 +51,9 @@ async def ticks_per_cpu_s(folder: Path, every: int) -> float:
             supervisor.spawn("venue", system.venue.run)
             await settle()
             await until_virtual(world, clock, lambda: system.execution.mode is TradingMode.OPEN)
-            for row, straddle in enumerate(world.near_straddles(POSITIONS // 2)):
-                system.bus.publish(world.intent(straddle, buys=row % 3 < 2))
-                held = 2 * (row + 1)
-                await until_virtual(world, clock, lambda held=held: len(world.positions) >= held)
+            await seed_positions(
+                world, lambda world: until_virtual(world, clock, lambda: world.is_quiet)
+            )
             elapsed_s = await feed(world, clock, every)
             await supervisor.stop("venue")
             system.stop()
