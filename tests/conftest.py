@@ -2,13 +2,22 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 for _room in ("risk", "strategies"):
     # The worlds of these rooms' tests serve other tests too, whichever are run.
     sys.path.append(str(Path(__file__).parent / "unit" / _room))
+
+
+@pytest.fixture(autouse=True)
+def _fresh_log_settings() -> Iterator[None]:
+    """A test that runs a command leaves no log settings behind."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -23,5 +23,4 @@ def configure_logs() -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level or logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
     )

@@ -5,7 +5,7 @@ Same formulas and limits as ``black76``, in plain floats. Prices are exact to 1e
 domain is NaN. Only ``math`` may enter.
 """
 
-from math import erfc, exp, inf, isfinite, log, nan, pi, sqrt
+from math import erfc, exp, inf, isfinite, log, log1p, nan, pi, sqrt
 from typing import NamedTuple
 
 _SQRT_HALF = sqrt(0.5)
@@ -35,7 +35,7 @@ def price_one(forward: float, strike: float, years: float, sigma: float, is_call
     sign = 1.0 if is_call else -1.0
     if s == 0.0:
         return max(sign * (forward - strike), 0.0)
-    d1 = log(forward / strike) / s + 0.5 * s
+    d1 = _log_ratio(forward, strike) / s + 0.5 * s
     out_sign = 1.0 if strike >= forward else -1.0
     premium = out_sign * (forward * _normal(out_sign * d1) - strike * _normal(out_sign * (d1 - s)))
     return max(premium, 0.0) + max(sign * (forward - strike), 0.0)
@@ -57,7 +57,7 @@ def greeks_one(
     if s == 0.0:
         delta = sign if sign * (forward - strike) > 0.0 else 0.0
         return OptionGreeks(delta, 0.0, 0.0, 0.0, rho, 0.0, 0.0)
-    d1 = log(forward / strike) / s + 0.5 * s
+    d1 = _log_ratio(forward, strike) / s + 0.5 * s
     d2 = d1 - s
     density = _ONE_OVER_SQRT_TWO_PI * exp(-0.5 * d1 * d1)
     vega = forward * density * sqrt(years)
@@ -70,6 +70,13 @@ def greeks_one(
         vanna=-density * d2 / sigma,
         volga=vega * d1 * d2 / sigma,
     )
+
+
+def _log_ratio(forward: float, strike: float) -> float:
+    """ln(forward / strike), without the cancellation that a quotient near one would bring."""
+    if 0.5 * strike < forward < 2.0 * strike:
+        return log1p((forward - strike) / strike)
+    return log(forward / strike)
 
 
 def _normal(x: float) -> float:

@@ -3,7 +3,8 @@
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -12,7 +13,7 @@ import pytest_asyncio
 from api_world import World, kept_running, paper_config, running
 
 from glmtrader.cli.run import _api
-from glmtrader.config.schema import ApiConfig
+from glmtrader.config.schema import ApiConfig, Mode
 from glmtrader.domain.events import (
     DecisionMade,
     IntentCompleted,
@@ -20,8 +21,10 @@ from glmtrader.domain.events import (
     PositionUpdate,
     VolatilitySurface,
 )
+from glmtrader.venues.deribit.config import DeribitConfig
 from glmtrader.web.errors import AddressUnavailableError
 from glmtrader.web.responses import utc_text
+from glmtrader.web.server import ApiServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -309,22 +312,41 @@ async def test_the_server_ends_within_a_second_with_a_client_attached(tmp_path: 
     writer.close()
 
 
-async def test_a_taken_port_is_a_clear_error_before_anything_runs(
-    tmp_path: Path, world: World
-) -> None:
-    """The error names the port and both ways out."""
+async def test_a_taken_port_is_a_clear_error_with_real_money(tmp_path: Path, world: World) -> None:
+    """The error names the port and both ways out, before anything runs."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        config = msgspec.structs.replace(paper_config(tmp_path), api=ApiConfig(port=port))
-        system = world.system
-        original, system.config = system.config, config
-        try:
-            with pytest.raises(AddressUnavailableError) as refused, _api(system):
-                pass
-        finally:
-            system.config = original
+        with (
+            pytest.raises(AddressUnavailableError) as refused,
+            _served(world, tmp_path, port, Mode.LIVE),
+        ):
+            pass
     for part in (str(port), "port = 0", "enabled = false"):
         assert part in str(refused.value)
+
+
+async def test_on_paper_a_taken_port_is_replaced_by_another(tmp_path: Path, world: World) -> None:
+    """A demo starts whatever else listens; its address is the one that is printed."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with _served(world, tmp_path, port, Mode.PAPER) as api:
+            assert api is not None
+            assert not api.url.endswith(f":{port}/")
+
+
+@contextmanager
+def _served(world: World, folder: Path, port: int, mode: Mode) -> Iterator[ApiServer | None]:
+    """The world's API on a port, as `run` would bind it in a mode."""
+    system = world.system
+    original = system.config
+    paper = msgspec.structs.replace(paper_config(folder), api=ApiConfig(port=port))
+    live = msgspec.structs.replace(paper, mode=mode, deribit=DeribitConfig())
+    system.config = paper if mode is Mode.PAPER else live
+    try:
+        with _api(system) as api:
+            yield api
+    finally:
+        system.config = original
 
 
 async def test_positions_are_served_again_after_a_restart(tmp_path: Path) -> None:
