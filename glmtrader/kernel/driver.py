@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from glmtrader.errors import GlmtraderError
 from glmtrader.kernel.bus import Bus
 from glmtrader.kernel.clock import VirtualClock
 from glmtrader.kernel.journal import Journal
 
 JOURNAL_COMMIT_S: Final = 0.1
 CHECKPOINT_BEATS: Final = 600
+
+SETTLE_LOOK_S: Final = 0.01
+"""Between two looks at whether something has settled."""
 
 TIMERS_BEFORE_EDGES: Final = 256
 """Virtual timers fired before printers and recorders get a turn of the loop."""
@@ -92,3 +96,17 @@ async def settle(tasks_turns: int = 3) -> None:
     """Give other tasks a few turns, so that what was published is read."""
     for _ in range(tasks_turns):
         await asyncio.sleep(0)
+
+
+async def settle_until(holds: Callable[[], bool], *, seconds_max: float) -> None:
+    """Wait until something is so, or for `seconds_max` of real time."""
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + seconds_max
+    while not holds() and loop.time() < until_s:  # noqa: ASYNC110  the core signals nobody
+        await asyncio.sleep(SETTLE_LOOK_S)
+
+
+def first_error(group: BaseExceptionGroup[GlmtraderError]) -> GlmtraderError:
+    """The first error of ours in a group, however deep."""
+    error = group.exceptions[0]
+    return first_error(error) if isinstance(error, BaseExceptionGroup) else error

@@ -431,6 +431,25 @@ class RiskService:
                 peak = desk.equity_peak
                 self._publish(books.to_snapshot(desk.ledger, ts_ns=now_ns, equity_peak=peak))
 
+    def write_restart_set(self) -> None:
+        """Write every book down, changed or not, and the kill switch while it is engaged.
+
+        What a restart needs of older records is then found after this point.
+        """
+        self._snapshots.clear()
+        self._write_snapshots()
+        if self.gate.kill_engaged:
+            now_ns = self._clock.now_ns()
+            self._publish(
+                KillSwitchSet(
+                    ts_event=now_ns,
+                    ts_init=now_ns,
+                    engaged=True,
+                    flatten=self.gate.kill_flatten,
+                    source="still engaged: written again before old records are dropped",
+                )
+            )
+
     def _desk(self, account_id: AccountId) -> AccountDesk:
         desk = self.desks.get(account_id)
         if desk is None:
