@@ -82,7 +82,7 @@ class _Options:
     "--for",
     "duration_s",
     type=Duration(),
-    help="Stop after 30s, 5m, 2h, 3d; of a backtest, recorded time.",
+    help="Stop after 30s, 5m, 2h, 3d; of a backtest, the market's time.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one object a line.")
 @click.option("--quiet", is_flag=True, help="Print the summary alone.")
@@ -166,17 +166,14 @@ def _printer(system: System, options: _Options) -> Printer:
 
 
 async def _backtest(config: Config, options: _Options) -> TradingMode:
-    """Virtual time over recorded chains and candles, as fast as it goes."""
-    market = assembly.recorded_market(config)
-    until_ns = market.end_ns
-    if options.duration_s is not None:
-        until_ns = min(until_ns, market.start_ns + round(options.duration_s * SECOND_NS))
-    clock = VirtualClock(market.start_ns)
+    """Virtual time over a recorded or generated market, as fast as it goes."""
+    seconds = options.duration_s
+    span = assembly.backtest_span(config, None if seconds is None else round(seconds * SECOND_NS))
+    clock = VirtualClock(span.start_ns)
     _fresh(config)
     stop = StopRequest()
     with open_journal(config) as journal, stopping_on_signals(stop):
-        moments_ns = market.snapshot_times()
-        make_venue = assembly.paper_venue(config, market, market.start_ns, moments_ns)
+        make_venue = assembly.paper_venue(config, span.market, span.start_ns, span.moments_ns)
         system = System(config, clock=clock, journal=journal, make_venue=make_venue)
         printer = Printer(
             system.bus,
@@ -194,9 +191,10 @@ async def _backtest(config: Config, options: _Options) -> TradingMode:
             system.start()
             supervisor.spawn("venue", system.venue.run)
             await settle()
-            await run_virtual(clock, system.bus, until_ns=until_ns, should_stop=lambda: stop.is_set)
-            if until_ns < market.end_ns:
-                stop.ask("the time is up")
+            await run_virtual(
+                clock, system.bus, until_ns=span.end_ns, should_stop=lambda: stop.is_set
+            )
+            stop.ask(span.ends_by)
             await supervisor.stop("venue")
             system.stop()
             await settle()
@@ -265,7 +263,7 @@ def _greet(system: System, options: _Options, status_url: str | None) -> None:
 
 def _conclude(system: System, printer: Printer, reason: str | None) -> None:
     summary = printer.summary(system.clock.now_ns())
-    summary["stopped_by"] = reason or "the end of the recording"
+    summary["stopped_by"] = reason
     summary["assumptions"] = assumptions(system.config)
     summary["journal"] = str(journal_path(system.config))
     summary["journal_digest"] = _digest(system.journal)
