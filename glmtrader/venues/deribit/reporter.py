@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from typing import Any, Final, NoReturn
 
-from glmtrader.errors import QueueOverflowError, VenueError, VenueRefusedError
+from glmtrader.errors import VenueError, VenueRefusedError
 from glmtrader.kernel.clock import Clock
 from glmtrader.venues.deribit.backoff import Backoff
 from glmtrader.venues.deribit.config import DeribitConfig
@@ -13,7 +13,9 @@ from glmtrader.venues.deribit.reports import ReportReader, ReportRequest
 from glmtrader.venues.deribit.rest import Rest
 from glmtrader.venues.port import Publish
 
-REQUESTS_MAX: Final = 64
+REQUESTS_MAX: Final = 4
+"""Waiting; each asks for all that its successors ask for and no more, so the oldest may go."""
+
 ATTEMPTS_MAX: Final = 8
 """With the default back-off about a minute and a half; then the adapter fails as a whole."""
 
@@ -22,7 +24,10 @@ REFUSALS_MAX: Final = 3
 
 
 class Reporter:
-    """Publishes a `VenueReport` for each request, in the order of asking."""
+    """Publishes a `VenueReport` for each request, in the order of asking.
+
+    While the venue is slow or away, requests that wait too long are superseded by newer ones.
+    """
 
     def __init__(
         self, config: DeribitConfig, *, clock: Clock, counters: Counters, publish: Publish
@@ -36,13 +41,10 @@ class Reporter:
         self._cancel_wanted = asyncio.Event()
 
     def ask(self, request: ReportRequest) -> None:
-        """Queue a request.
-
-        Raises:
-            QueueOverflowError: too many wait; whoever asks does not wait for answers.
-        """
+        """Queue a request; with too many waiting the oldest is dropped and counted."""
         if len(self._requests) >= REQUESTS_MAX:
-            raise QueueOverflowError(f"{REQUESTS_MAX} venue reports are asked for and unanswered")
+            self._requests.popleft()
+            self._counters.count("report_superseded")
         self._requests.append(request)
         self._asked.set()
 
