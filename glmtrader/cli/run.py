@@ -123,7 +123,7 @@ async def _supervise(system: System, options: _Options) -> TradingMode:
                 supervisor.spawn("api", api.run, restart=True)
             system.start()
             supervisor.spawn("bus", bus.run)
-            supervisor.spawn("journal", lambda: keep_journal(system.journal))
+            supervisor.spawn("journal", lambda: keep_journal(system.journal, system.bus))
             supervisor.spawn("venue", system.venue.run, restart=True)
             await stop.wait(options.duration_s)
             await supervisor.stop("venue")

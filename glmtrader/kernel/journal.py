@@ -194,15 +194,17 @@ class Journal:
         return int(row[0] or 0)
 
     def size_mb(self) -> float:
-        """Size of the database in MiB, the write-ahead log left out."""
+        """Size of what the database holds in MiB, the write-ahead log and freed pages left out."""
         pages = self._connection.execute("PRAGMA page_count").fetchone()[0]
+        pages -= self._connection.execute("PRAGMA freelist_count").fetchone()[0]
         page_bytes = self._connection.execute("PRAGMA page_size").fetchone()[0]
         return float(pages * page_bytes) / 2**20
 
     def enforce_retention(self, *, keep_after_ns: int) -> int:
         """Drop records older than `keep_after_ns`, or all possible ones above the size limit.
 
-        Never drops the last ledger snapshot or anything after it.
+        Never drops the last ledger snapshot or anything after it. The file keeps its size: what
+        was freed is written again, and no commit pays for a map of pages that could be moved.
 
         Returns:
             How many records were dropped.
@@ -222,7 +224,6 @@ class Journal:
         self._connection.execute("UPDATE meta SET value = ? WHERE key = 'base_digest'", (base,))
         dropped = self._connection.execute("DELETE FROM record WHERE seq < ?", (border,)).rowcount
         self._connection.execute("COMMIT")
-        self._connection.execute("PRAGMA incremental_vacuum")
         return dropped
 
     def checkpoint(self) -> None:
@@ -333,7 +334,6 @@ def _open(path: Path, durability: Durability) -> sqlite3.Connection:
         raise JournalError(f"journal {path} cannot be opened: {error}") from error
     # A commit writes whole pages, and records are small; an existing journal keeps its own size.
     connection.execute("PRAGMA page_size=2048")
-    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute(f"PRAGMA synchronous={'FULL' if durability == 'power' else 'NORMAL'}")
     connection.execute("PRAGMA wal_autocheckpoint=0")
