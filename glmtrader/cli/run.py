@@ -146,7 +146,7 @@ async def _run_until(
             supervisor.spawn("api", api.run, restart=True)
         system.start()
         supervisor.spawn("bus", bus.run)
-        supervisor.spawn("journal", lambda: keep_journal(system.journal))
+        supervisor.spawn("journal", lambda: keep_journal(system.journal, bus))
         supervisor.spawn("venue", system.venue.run, restart=True)
         await stop.wait(options.duration_s)
         system.wind_down()

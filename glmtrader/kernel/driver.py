@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from glmtrader.errors import GlmtraderError
@@ -12,7 +12,7 @@ from glmtrader.kernel.clock import VirtualClock
 from glmtrader.kernel.journal import Journal
 
 JOURNAL_COMMIT_S: Final = 0.1
-CHECKPOINT_BEATS: Final = 600
+CHECKPOINT_S: Final = 60.0
 
 SETTLE_LOOK_S: Final = 0.01
 """Between two looks at whether something has settled."""
@@ -35,20 +35,26 @@ async def run_virtual(
     await asyncio.sleep(0)
 
 
-async def keep_journal(journal: Journal) -> None:
-    """Commit what no order waited for ten times a second, and checkpoint once a minute; real time.
+async def keep_journal(journal: Journal, bus: Bus) -> None:
+    """Commit what no order waited for after each burst, and checkpoint once a minute; real time.
+
+    The next order then waits for its own records alone. A burst that never ends, and a bus that
+    virtual time drains, are committed ten times a second.
 
     Raises:
         JournalError: the disk refuses; the process must not go on.
     """
-    beats = 0
+    loop = asyncio.get_running_loop()
+    checkpoint_s = loop.time() + CHECKPOINT_S
     try:
         while True:
-            await asyncio.sleep(JOURNAL_COMMIT_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(JOURNAL_COMMIT_S):
+                    await bus.burst_journaled()
             journal.commit()
-            beats += 1
-            if beats % CHECKPOINT_BEATS == 0:
+            if loop.time() >= checkpoint_s:
                 journal.checkpoint()
+                checkpoint_s = loop.time() + CHECKPOINT_S
     finally:
         journal.commit()
 

@@ -197,8 +197,9 @@ class Journal:
         return int(row[0] or 0)
 
     def size_mb(self) -> float:
-        """Size of the database in MiB, the write-ahead log left out."""
+        """Size of what the database holds in MiB, the write-ahead log and freed pages left out."""
         pages = self._connection.execute("PRAGMA page_count").fetchone()[0]
+        pages -= self._connection.execute("PRAGMA freelist_count").fetchone()[0]
         page_bytes = self._connection.execute("PRAGMA page_size").fetchone()[0]
         return float(pages * page_bytes) / 2**20
 
@@ -214,6 +215,9 @@ class Journal:
             keep_after_ns: younger records stay while there is room.
             before_seq: nothing from here on is dropped: a restart must find, from here on, every
                 snapshot that it folds from. At most `DELETE_RECORDS_MAX` go at once.
+
+        The file keeps its size: what was freed is written again, and no commit pays for a map of
+        pages that could be moved.
 
         Returns:
             How many records were dropped.
@@ -240,7 +244,6 @@ class Journal:
             self._connection.execute("UPDATE meta SET value = ? WHERE key = 'base_digest'", (base,))
             count = self._connection.execute("DELETE FROM record WHERE seq < ?", (border,)).rowcount
             self._connection.execute("COMMIT")
-            self._connection.execute("PRAGMA incremental_vacuum")
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
@@ -355,7 +358,6 @@ def _open(path: Path, durability: Durability) -> sqlite3.Connection:
         raise JournalError(f"journal {path} cannot be opened: {error}") from error
     # A commit writes whole pages, and records are small; an existing journal keeps its own size.
     connection.execute("PRAGMA page_size=2048")
-    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute(f"PRAGMA synchronous={'FULL' if durability == 'power' else 'NORMAL'}")
     connection.execute("PRAGMA wal_autocheckpoint=0")
