@@ -78,6 +78,16 @@ def generated_market(config: Config, start_ns: int) -> MarketModel:
     return GeneratedMarket(settings, rng=generator(config.market.seed, "market"), start_ns=start_ns)
 
 
+def recorded_market(config: Config) -> RecordedMarket:
+    """The recorded market of a backtest.
+
+    Raises:
+        DataError: the recording is missing or cannot be read.
+    """
+    assert config.market.recorded is not None, "ask for what the configuration names"
+    return RecordedMarket(config.market.recorded)
+
+
 class Span(msgspec.Struct, frozen=True):
     """What a backtest goes through: a market from its first moment to its last.
 
@@ -101,7 +111,7 @@ def backtest_span(config: Config, duration_ns: int | None) -> Span:
         InputError: no duration for a generated market, which has no end.
     """
     if config.market.recorded is not None:
-        recorded = RecordedMarket(config.market.recorded)
+        recorded = recorded_market(config)
         start_ns, end_ns = recorded.start_ns, recorded.end_ns
         ends_by = "the end of the recording"
         if duration_ns is not None and start_ns + duration_ns < end_ns:

@@ -1,4 +1,4 @@
-"""Runs of the shipped demo as a user starts them: a process, a folder, its lines and its journal."""
+"""The shipped demo as a user runs it: a process, a folder, its lines and its journal."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 LINE_TYPES = frozenset(
-    "decision veto order fill hedge equity delivery outcome alert mode summary".split()
+    ["decision", "veto", "order", "fill", "hedge", "equity", "alert", "mode", "summary"]
 )
 
 

@@ -1,4 +1,4 @@
-"""A trader in mode live as a process to be killed, and a simulated venue as a process that stays."""
+"""A trader in mode live as a process to be killed, and a venue as a process that stays."""
 
 import json
 import select
@@ -35,7 +35,7 @@ funding_mean_8h = 0.0
 funding_sd_8h = 0.0
 perpetual_premium_sd = 0.0
 """
-"""Volatility is dear, so that every start sells; no funding, so that cash stands when nobody trades."""
+"""Volatility is dear, so every start sells; without funding cash stands while nobody trades."""
 
 TRADER = """
 mode = "live"
@@ -117,8 +117,7 @@ class Venue:
     def cash(self) -> Decimal:
         """Settled cash plus the session's realised profit."""
         summary = self._get("private/get_account_summary?currency=BTC&extended=true")
-        cash = Decimal(summary["balance"]) + Decimal(summary["session_rpl"])
-        return cash
+        return Decimal(summary["balance"]) + Decimal(summary["session_rpl"])
 
     def trades(self) -> list[dict[str, Any]]:
         """Every trade of the account."""

@@ -22,7 +22,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def runs(home: Path) -> list[list[dict[str, Any]]]:
-    """what two runs of three seconds, one after the other, had to say."""
+    """What two runs of three seconds, one after the other, had to say."""
     told = []
     for _ in range(2):
         began = time.monotonic()

@@ -8,51 +8,25 @@ from pathlib import Path
 import msgspec
 import pytest
 from demo_runs import environment, generated_backtest, lines
-from live_world import journaled, of
+from live_world import of
+from virtual_demo import DEMO_MINUTES, virtual_demo
 
-from glmtrader import assembly
-from glmtrader.app import System, open_journal
-from glmtrader.config.loader import load
-from glmtrader.domain.ids import AccountId
-from glmtrader.domain.instruments import MINUTE_NS
 from glmtrader.domain.order_events import Fill
 from glmtrader.domain.strategy_events import DecisionMade
-from glmtrader.kernel.clock import VirtualClock
-from glmtrader.kernel.driver import run_virtual
-
-DEMO_MINUTES = 150
-"""Thirty seconds at the demo's 300 times real time."""
 
 
 class Promise(msgspec.Struct, frozen=True):
-    """What a market of one seed did: whether an option was traded, and how many holds there were."""
+    """What a market of one seed did: whether an option was traded, and how many holds."""
 
     traded: bool
     holds: int
 
 
 async def demo(seed: int, folder: Path) -> Promise:
-    """The shipped demo in the market of a seed, until it trades or half a minute of it is over."""
-    changes = {"GLMTRADER__MARKET__SEED": str(seed), "GLMTRADER__DATA_DIR": f'"{folder}"'}
-    config = load("paper.toml", changes)
-    start_ns = assembly.paper_start_ns(config, 0)
-    clock = VirtualClock(start_ns)
-    with open_journal(config) as journal:
-        market = assembly.generated_market(config, start_ns)
-        make_venue = assembly.paper_venue(config, market, start_ns)
-        system = System(config, clock=clock, journal=journal, make_venue=make_venue)
-        books = system.risk.books(AccountId(config.account.id))
-        system.start()
-        venue = asyncio.get_running_loop().create_task(system.venue.run())
-        await asyncio.sleep(0)
-        until_ns = start_ns + DEMO_MINUTES * MINUTE_NS
-        await run_virtual(
-            clock, system.bus, until_ns=until_ns, should_stop=lambda: bool(books.positions())
-        )
-        venue.cancel()
-        await asyncio.gather(venue, return_exceptions=True)
-        system.stop()
-    events = journaled(folder)
+    """The demo in the market of a seed, until it trades or half a minute of it is over."""
+    async with virtual_demo(folder, seed) as world:
+        await world.run(DEMO_MINUTES, until=lambda: bool(world.positions()))
+        events = world.events()
     options = [fill for fill in of(events, Fill) if str(fill.client_order_id).startswith("pq-")]
     decided = [event for event in of(events, DecisionMade) if event.strategy == "pq_vol"]
     holds = sum(event.decision.intent.quantity == 0 for event in decided)

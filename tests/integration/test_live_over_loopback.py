@@ -5,7 +5,6 @@ tests read what it left: the journal, the books, and the venue's own figures.
 """
 
 import asyncio
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -65,9 +64,9 @@ class Told(msgspec.Struct, frozen=True):
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     """The run, made once for all tests here."""
-    yield asyncio.run(_run(tmp_path_factory.mktemp("live")))
+    return asyncio.run(_run(tmp_path_factory.mktemp("live")))
 
 
 async def _run(folder: Path) -> Told:
