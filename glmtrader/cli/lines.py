@@ -1,6 +1,7 @@
 """What a run says on the terminal: events become lines for people, or objects for programs; pure.
 
-Every line has a `type`: decision, veto, order, fill, hedge, equity, alert, mode or summary.
+Every line has a `type`: decision, veto, order, fill, outcome (of an intent that was not filled
+whole), hedge, equity, alert, mode or summary.
 """
 
 from collections.abc import Callable
@@ -57,9 +58,9 @@ class Narrator:
 
     def _completed(self, event: IntentCompleted) -> list[Line]:
         asked = self._hedges.pop(event.intent_id, None)
-        if asked is None:
-            return []
-        return [_hedge(asked, event, self._portfolio)]
+        if asked is not None:
+            return [_hedge(asked, event, self._portfolio)]
+        return [] if event.outcome == "filled" else [_outcome(event)]
 
     def _equity(self, event: PortfolioRisk) -> list[Line]:
         self._portfolio = event
@@ -171,6 +172,18 @@ def _hedge(asked: DecisionMade, done: IntentCompleted, after: PortfolioRisk | No
     }
 
 
+def _outcome(event: IntentCompleted) -> Line:
+    """Why an intent came to less than it asked for; a filled one is told by its fills."""
+    return {
+        "type": "outcome",
+        "time": clock_time(event.ts_event),
+        "intent_id": event.intent_id,
+        "outcome": event.outcome,
+        "quantity": str(event.quantity_done),
+        "detail": event.detail,
+    }
+
+
 def _alert(event: RiskAlert) -> Line:
     return {
         "type": "alert",
@@ -262,6 +275,10 @@ def _say_hedge(line: Line) -> str:
     )
 
 
+def _say_outcome(line: Line) -> str:
+    return f"{line['intent_id']}  {line['outcome']} {line['quantity']}: {line['detail']}"
+
+
 def _say_equity(line: Line) -> str:
     coin = line["numeraire"]
     in_coin = "" if coin == "USD" else f"{line['equity']:.6f} {coin}, "
@@ -282,6 +299,7 @@ _SPEAKERS: dict[str, Callable[[Line], str]] = {
     "veto": _say_veto,
     "order": _say_order,
     "fill": _say_fill,
+    "outcome": _say_outcome,
     "hedge": _say_hedge,
     "equity": _say_equity,
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 LINE_TYPES = frozenset(
-    ["decision", "veto", "order", "fill", "hedge", "equity", "alert", "mode", "summary"]
+    ["decision", "veto", "order", "fill", "outcome", "hedge", "equity", "alert", "mode", "summary"]
 )
 
 

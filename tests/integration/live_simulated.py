@@ -15,8 +15,8 @@ START_NS = EXPIRY_NS - 35 * MINUTE_NS
 
 
 async def opening() -> dict[str, object]:
-    """Nine minutes: from quotes to a straddle."""
-    return await _run(START_NS + 9 * MINUTE_NS)
+    """Five minutes: from quotes to a straddle."""
+    return await _run(START_NS + 5 * MINUTE_NS)
 
 
 async def through_expiry() -> dict[str, object]:

@@ -1,6 +1,6 @@
 """Mode live against the simulated Deribit server over loopback sockets, through an expiry.
 
-One run of forty process minutes: quotes, a straddle, its hedges, the delivery, flat again. The
+One run of half an hour of process time: quotes, a straddle, its hedges, the delivery, flat again. The
 tests read what it left: the journal, the books, and the venue's own figures.
 """
 
@@ -39,8 +39,8 @@ from glmtrader.kernel.clock import LoopClock
 from glmtrader.research.explain import story_of
 from glmtrader.research.replay import verify
 
-START_NS = EXPIRY_NS - 35 * MINUTE_NS
-SPEED = 150.0
+START_NS = EXPIRY_NS - 32 * MINUTE_NS
+SPEED = 180.0
 BAND_FLOOR_USD = Decimal(500)
 """The hedger's narrowest band, 0.005 coin, at these prices, rounded up."""
 
@@ -49,7 +49,7 @@ class Told(msgspec.Struct, frozen=True):
     """What the run left behind.
 
     Attributes:
-        before: booked positions ten minutes before the expiry.
+        before: booked positions six minutes before the expiry.
         booked, held: positions at the end, by the trader and by the venue; cash likewise.
     """
 
@@ -76,7 +76,7 @@ async def _run(folder: Path) -> Told:
         folder, clock, exchange, step_ms=1000.0, pq=LAST_HOUR, chain_interval_s=15.0
     ) as world:
         await world.until(lambda: len(world.venue_positions()) >= 2, 1200.0, "a straddle")
-        await clock.sleep((EXPIRY_NS - 10 * MINUTE_NS - clock.now_ns()) / SECOND_NS)
+        await clock.sleep((EXPIRY_NS - 6 * MINUTE_NS - clock.now_ns()) / SECOND_NS)
         before = world.books.positions()
         await clock.sleep((EXPIRY_NS - clock.now_ns()) / SECOND_NS)
         await world.until(lambda: _is_over(world), 300.0, "the delivery, and the hedge taken off")

@@ -118,6 +118,15 @@ def test_an_event_is_one_line(event: Event, line: str) -> None:
     assert said(event) == [line]
 
 
+def test_an_intent_that_was_not_filled_says_why() -> None:
+    """A filled one is told by its fills; what came to nothing would otherwise be a riddle."""
+    missed = msgspec.structs.replace(
+        HEDGED, intent_id=IntentId("pq-1-7"), outcome="not_filled", quantity_done=D(0), detail="far"
+    )
+    assert said(missed) == ["01-05 08:00:00 outcome  pq-1-7  not_filled 0: far"]
+    assert said(msgspec.structs.replace(missed, outcome="filled")) == []
+
+
 def test_a_hedge_is_told_when_it_is_done_with_delta_before_and_after() -> None:
     """The hedger's decisions are no lines of their own; its hold is none at all."""
     quiet = decided(
