@@ -20,6 +20,7 @@ from glmtrader.risk import portfolio
 from glmtrader.risk.exposure import Exposure, ExposureBook
 from glmtrader.risk.facts import GateState, OrderFacts, RiskView
 from glmtrader.risk.inflight import IntentsInFlight, OrderInFlight, OrdersInFlight
+from glmtrader.risk.late_settlement import RecentBookings
 from glmtrader.risk.limits import RiskLimits
 from glmtrader.risk.market_inputs import MarketInputs
 from glmtrader.risk.opening import open_books
@@ -45,6 +46,7 @@ class AccountDesk:
         self.account = account
         self.limits = limits
         self.ledger = Ledger(account_id=account.account_id)
+        self.recent = RecentBookings()
         self.is_opened = False
         self.mode = TradingMode.FENCED
         self.equity_peak: float | None = None
@@ -95,6 +97,7 @@ class AccountDesk:
             self.open(open_books(report, self._inputs.instrument))
             return True
         self.ledger = books.advance_cursor(self.ledger, (*report.fills, *report.cashflows))
+        self.recent.forget(self.ledger.cursor)
         return False
 
     def open(self, ledger: Ledger) -> None:

@@ -121,7 +121,7 @@ def _restore(account: _Account, inputs: MarketInputs) -> None:
         ledger = desk.ledger
     else:
         return
-    for event in account.bookings:
+    for event in sorted(account.bookings, key=lambda event: event.cursor):
         ledger = book(ledger, event, inputs.instrument)
     desk.open(ledger)
     desk.equity_peak = account.peak

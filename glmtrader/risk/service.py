@@ -247,9 +247,11 @@ class RiskService:
     def _on_fill(self, event: Fill) -> None:
         desk = self._desk(event.account_id)
         instrument = known(event.instrument_id, self.inputs.instrument)
-        desk.ledger, change = books.apply_fill(desk.ledger, event, instrument)
+        before = desk.ledger
+        desk.ledger, change = books.apply_fill(before, event, instrument)
         if change is None:
             return
+        desk.recent.remember(before, event)
         now_ns = self._clock.now_ns()
         order = desk.take_fill(event, instrument, now_ns)
         strategy_id = order.order.strategy_id if order else None
@@ -265,16 +267,21 @@ class RiskService:
     def _book_cashflow(
         self, desk: AccountDesk, event: FundingPaid | SessionSettled | OptionDelivered
     ) -> tuple[LedgerChange, ...]:
+        before = desk.ledger
+        if before.has_booked(event):
+            return ()
+        if isinstance(event, SessionSettled):
+            desk.ledger = desk.recent.settle(before, event, self.inputs.instrument)
+            desk.recent.remember(before, event)
+            position = desk.ledger.position(event.instrument_id)
+            return (LedgerChange(instrument_id=event.instrument_id, position=position, cash={}),)
+        desk.recent.remember(before, event)
         if isinstance(event, OptionDelivered):
             desk.ledger, delivered = books.apply_delivery(
                 desk.ledger, event, self.inputs.instrument
             )
             return delivered
-        if isinstance(event, FundingPaid):
-            desk.ledger, change = books.apply_funding(desk.ledger, event)
-        else:
-            instrument = known(event.instrument_id, self.inputs.instrument)
-            desk.ledger, change = books.apply_session_settlement(desk.ledger, event, instrument)
+        desk.ledger, change = books.apply_funding(desk.ledger, event)
         return () if change is None else (change,)
 
     def _after_cashflow(self, desk: AccountDesk, changes: Sequence[LedgerChange]) -> None:
