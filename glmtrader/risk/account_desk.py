@@ -13,9 +13,15 @@ from glmtrader.domain.ids import InstrumentId
 from glmtrader.domain.instruments import HOUR_NS, MINUTE_NS, Instrument
 from glmtrader.domain.ledger import Ledger
 from glmtrader.domain.market_events import FloatArray
-from glmtrader.domain.order_events import Fill, OrderCommand, OrderUpdate, VenueReport
+from glmtrader.domain.order_events import (
+    CashTransferred,
+    Fill,
+    OrderCommand,
+    OrderUpdate,
+    VenueReport,
+)
 from glmtrader.domain.orders import Account, Order, OrderPurpose
-from glmtrader.domain.risk_events import PortfolioRisk, TradingMode
+from glmtrader.domain.risk_events import PortfolioRisk, TradingMode, TradingModeChanged
 from glmtrader.risk import portfolio
 from glmtrader.risk.exposure import Exposure, ExposureBook
 from glmtrader.risk.facts import GateState, OrderFacts, RiskView
@@ -47,6 +53,7 @@ class AccountDesk:
         self.ledger = Ledger(account_id=account.account_id)
         self.is_opened = False
         self.mode = TradingMode.FENCED
+        self.books_in_doubt = False
         self.equity_peak: float | None = None
         self.valuation: portfolio.Valuation | None = None
         self.missing: str | None = "the books are not opened yet"
@@ -55,6 +62,7 @@ class AccountDesk:
         self.intents = IntentsInFlight()
         self._inputs = inputs
         self.drawdown_pct = 0.0
+        self._transfers: list[CashTransferred] = []
         self._new_units: dict[InstrumentId, UnitRisk | None] = {}
         self._order_times: deque[int] = deque(maxlen=limits.orders_per_minute_max)
         self._intent_times: deque[int] = deque(maxlen=limits.intents_per_hour_max)
@@ -94,6 +102,25 @@ class AccountDesk:
             return True
         self.ledger = books.advance_cursor(self.ledger, (*report.fills, *report.cashflows))
         return False
+
+    def take_mode(self, event: TradingModeChanged) -> None:
+        """Follow the trading mode; a halt stays, whatever is still queued, until released."""
+        if event.mode is TradingMode.HALTED:
+            self.books_in_doubt |= event.books_in_doubt
+        elif self.mode is TradingMode.HALTED and not event.released_by:
+            return
+        else:
+            self.books_in_doubt = False
+        self.mode = event.mode
+
+    def note_transfer(self, event: CashTransferred) -> None:
+        """Remember to move the equity peak by a booked transfer, once it can be valued."""
+        self._transfers.append(event)
+
+    @property
+    def has_settled_peak(self) -> bool:
+        """Whether the equity peak knows of every transfer in the books."""
+        return not self._transfers
 
     def open(self, ledger: Ledger) -> None:
         """Take whole books: of a first report, or of an earlier run."""
@@ -209,10 +236,13 @@ class AccountDesk:
             return None
         self.book.settle()
         prices = self._inputs.prices
-        self.missing = portfolio.missing_input(self.account, self.ledger, self.book, prices)
+        self.missing = portfolio.missing_input(
+            self.account, self.ledger, self.book, prices, self._inputs.is_traded
+        )
         if self.missing is not None:
             self.valuation = None
             return None
+        self._move_peak()
         self.valuation = portfolio.value(
             self.account,
             self.ledger,
@@ -240,6 +270,15 @@ class AccountDesk:
         )
         self._raise_peak(risk)
         return risk
+
+    def _move_peak(self) -> None:
+        """Move the peak by what was transferred: that was neither earned nor lost."""
+        prices, transfers = self._inputs.prices, self._transfers
+        self._transfers = []
+        for event in transfers:
+            if self.equity_peak is not None:
+                numeraire = portfolio.in_numeraire(self.account, event.currency, prices)
+                self.equity_peak += float(event.amount) * numeraire
 
     def _raise_peak(self, risk: PortfolioRisk) -> None:
         peak = self.equity_peak
@@ -325,6 +364,7 @@ class AccountDesk:
         return RiskView(
             now_ns=now_ns,
             mode=self.mode,
+            books_in_doubt=self.books_in_doubt,
             halted=gate.halted,
             kill_engaged=gate.kill_engaged,
             kill_flatten=gate.kill_flatten,
