@@ -61,17 +61,26 @@ class TradingMode(StrEnum):
     """Only orders that reduce."""
 
     HALTED = "halted"
-    """Nothing but what a person asks for."""
+    """Only closes and hedges, until a person or a start releases it: what is held can be taken
+    off and kept neutral, nothing is added. While the books are in doubt only closes that the
+    venue itself holds to reducing; after a core component crashed, only closes."""
 
 
 class TradingModeChanged(Event, frozen=True, kw_only=True):
-    """The risk service opened, fenced or halted trading of an account."""
+    """Trading of an account was opened, fenced or halted.
+
+    Attributes:
+        books_in_doubt: of a halt: positions or cash are not known to be what the venue has.
+        released_by: the person who ended a halt; without one a halt outlasts every other mode.
+    """
 
     topic: ClassVar[str] = "risk.mode"
 
     account_id: AccountId
     mode: TradingMode
     reason: str
+    books_in_doubt: bool = False
+    released_by: str = ""
 
 
 class KillSwitchSet(Event, frozen=True, kw_only=True):

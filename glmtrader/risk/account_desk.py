@@ -13,9 +13,15 @@ from glmtrader.domain.ids import InstrumentId
 from glmtrader.domain.instruments import HOUR_NS, MINUTE_NS, Instrument
 from glmtrader.domain.ledger import Ledger
 from glmtrader.domain.market_events import FloatArray
-from glmtrader.domain.order_events import Fill, OrderCommand, OrderUpdate, VenueReport
+from glmtrader.domain.order_events import (
+    CashTransferred,
+    Fill,
+    OrderCommand,
+    OrderUpdate,
+    VenueReport,
+)
 from glmtrader.domain.orders import Account, Order, OrderPurpose
-from glmtrader.domain.risk_events import PortfolioRisk, TradingMode
+from glmtrader.domain.risk_events import PortfolioRisk, TradingMode, TradingModeChanged
 from glmtrader.risk import portfolio
 from glmtrader.risk.exposure import Exposure, ExposureBook
 from glmtrader.risk.facts import GateState, OrderFacts, RiskView
@@ -49,6 +55,7 @@ class AccountDesk:
         self.recent = RecentBookings()
         self.is_opened = False
         self.mode = TradingMode.FENCED
+        self.books_in_doubt = False
         self.equity_peak: float | None = None
         self.valuation: portfolio.Valuation | None = None
         self.missing: str | None = "the books are not opened yet"
@@ -57,6 +64,7 @@ class AccountDesk:
         self.intents = IntentsInFlight()
         self._inputs = inputs
         self.drawdown_pct = 0.0
+        self._transfers: list[CashTransferred] = []
         self._new_units: dict[InstrumentId, UnitRisk | None] = {}
         self._priced_at: dict[str, float] = {}
         self._marked_at: dict[InstrumentId, float] = {}
@@ -99,6 +107,25 @@ class AccountDesk:
         self.ledger = books.advance_cursor(self.ledger, (*report.fills, *report.cashflows))
         self.recent.forget(self.ledger.cursor)
         return False
+
+    def take_mode(self, event: TradingModeChanged) -> None:
+        """Follow the trading mode; a halt stays, whatever is still queued, until released."""
+        if event.mode is TradingMode.HALTED:
+            self.books_in_doubt |= event.books_in_doubt
+        elif self.mode is TradingMode.HALTED and not event.released_by:
+            return
+        else:
+            self.books_in_doubt = False
+        self.mode = event.mode
+
+    def note_transfer(self, event: CashTransferred) -> None:
+        """Remember to move the equity peak by a booked transfer, once it can be valued."""
+        self._transfers.append(event)
+
+    @property
+    def has_settled_peak(self) -> bool:
+        """Whether the equity peak knows of every transfer in the books."""
+        return not self._transfers
 
     def open(self, ledger: Ledger) -> None:
         """Take whole books: of a first report, or of an earlier run."""
@@ -236,11 +263,22 @@ class AccountDesk:
     def _value(self, trigger: str, now_ns: int) -> None:
         """Value the account at the prices that its units have."""
         self.book.settle()
+<<<<<<< HEAD
         prices = self._priced_at
         self.missing = portfolio.missing_input(self.account, self.ledger, self.book, prices)
         if self.missing is not None:
             self.valuation = None
             return
+=======
+        prices = self._inputs.prices
+        self.missing = portfolio.missing_input(
+            self.account, self.ledger, self.book, prices, self._inputs.is_traded
+        )
+        if self.missing is not None:
+            self.valuation = None
+            return None
+        self._move_peak()
+>>>>>>> fixrisk
         self.valuation = portfolio.value(
             self.account,
             self.ledger,
@@ -266,6 +304,15 @@ class AccountDesk:
         )
         self._raise_peak(risk)
         return risk
+
+    def _move_peak(self) -> None:
+        """Move the peak by what was transferred: that was neither earned nor lost."""
+        prices, transfers = self._inputs.prices, self._transfers
+        self._transfers = []
+        for event in transfers:
+            if self.equity_peak is not None:
+                numeraire = portfolio.in_numeraire(self.account, event.currency, prices)
+                self.equity_peak += float(event.amount) * numeraire
 
     def _raise_peak(self, risk: PortfolioRisk) -> None:
         peak = self.equity_peak
@@ -351,6 +398,7 @@ class AccountDesk:
         return RiskView(
             now_ns=now_ns,
             mode=self.mode,
+            books_in_doubt=self.books_in_doubt,
             halted=gate.halted,
             kill_engaged=gate.kill_engaged,
             kill_flatten=gate.kill_flatten,

@@ -3,7 +3,13 @@
 from collections.abc import Callable
 
 from glmtrader.domain.event import Event
-from glmtrader.domain.risk_events import KillSwitchSet, PortfolioRisk, RiskAlert, Severity
+from glmtrader.domain.risk_events import (
+    KillSwitchSet,
+    PortfolioRisk,
+    RiskAlert,
+    Severity,
+    TradingMode,
+)
 from glmtrader.risk.account_desk import AccountDesk
 
 
@@ -47,6 +53,16 @@ class AlertBoard:
             "kill_switch", Severity.CRITICAL, message, "engaged", "cleared", clears_by, now_ns
         )
 
+    def mode(self, desk: AccountDesk, reason: str, now_ns: int) -> None:
+        """Say that an account is halted, whoever halted it, or no longer."""
+        key = f"halted/{desk.account.account_id}"
+        if desk.mode is not TradingMode.HALTED:
+            self.clear(key)
+            return
+        message = f"{desk.account.account_id} is halted: {reason}"
+        clears_by = "a person releasing the halt, or a restart that reconciles"
+        self.raise_alert(key, Severity.CRITICAL, message, "halted", "open", clears_by, now_ns)
+
     def raise_alert(
         self,
         key: str,
@@ -79,11 +95,14 @@ class AlertBoard:
         self._raised.discard(key)
 
     def _check_missing(self, desk: AccountDesk, now_ns: int) -> None:
-        key = f"data/{desk.account.account_id}"
+        keys = {kind: f"data/{desk.account.account_id}/{kind}" for kind in Severity}
         if desk.missing is None or not desk.is_opened:
-            self.clear(key)
+            for key in keys.values():
+                self.clear(key)
             return
+        severity = Severity.CRITICAL if desk.positions() else Severity.WARNING
         message = f"{desk.account.account_id} cannot be valued: {desk.missing}"
+        clears_by = "the input arriving"
         self.raise_alert(
-            key, Severity.WARNING, message, desk.missing, "all inputs", "the input arriving", now_ns
+            keys[severity], severity, message, desk.missing, "all inputs", clears_by, now_ns
         )

@@ -108,10 +108,15 @@ def position(
     )
 
 
-def mode(
-    account_id: AccountId, trading_mode: TradingMode, reason: str, now_ns: int
+def halt(
+    account_id: AccountId, reason: str, now_ns: int, *, books_in_doubt: bool
 ) -> TradingModeChanged:
-    """An account's trading mode changes."""
+    """An account is halted."""
     return TradingModeChanged(
-        ts_event=now_ns, ts_init=now_ns, account_id=account_id, mode=trading_mode, reason=reason
+        ts_event=now_ns,
+        ts_init=now_ns,
+        account_id=account_id,
+        mode=TradingMode.HALTED,
+        reason=reason,
+        books_in_doubt=books_in_doubt,
     )

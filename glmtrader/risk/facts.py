@@ -41,7 +41,8 @@ class RiskView(msgspec.Struct, frozen=True, kw_only=True):
     """One account at one moment, everything in flight counted at its worst.
 
     Attributes:
-        halted: why nothing may pass, where trading was halted for good.
+        halted: which core component crashed, None while all of them run.
+        books_in_doubt: of a halted account: its books may differ from the venue's.
         equity_usd, collateral_usd, drawdown_pct: None where they cannot be computed.
         missing: which input of the account is missing or stale, None when all is there.
         calls, puts, pending_straddles: of the order's underlying, coins.
@@ -51,6 +52,7 @@ class RiskView(msgspec.Struct, frozen=True, kw_only=True):
 
     now_ns: int
     mode: TradingMode
+    books_in_doubt: bool
     halted: str | None
     kill_engaged: bool
     kill_flatten: bool

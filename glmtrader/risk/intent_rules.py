@@ -12,6 +12,7 @@ from typing import Final
 from glmtrader.domain.decisions import IntentType
 from glmtrader.risk.facts import IntentFacts, RiskView
 from glmtrader.risk.limits import RiskLimits
+from glmtrader.risk.reduces import Reduction
 from glmtrader.risk.rules import drawdown_verdict, fomo_verdict, mode_verdict
 from glmtrader.risk.verdicts import APPROVE, Resize, Verdict, Veto, veto
 
@@ -27,9 +28,9 @@ def review_intent(facts: IntentFacts, view: RiskView, limits: RiskLimits) -> Ver
     intent = facts.intent
     if not intent.quantity.is_finite() or intent.quantity <= 0:
         return veto("intent", f"quantity {intent.quantity} must be positive")
-    is_reducing = intent.intent_type.is_reduction or intent.intent_type is IntentType.HEDGE_DELTA
-    verdict = _mode(view, is_reducing=is_reducing)
-    if verdict is not APPROVE or is_reducing:
+    reduction = _reduction(intent.intent_type)
+    verdict = _mode(view, reduction)
+    if verdict is not APPROVE or reduction is not Reduction.NONE:
         return verdict
     for check in _INCREASE_CHECKS:
         verdict = check(facts, view, limits)
@@ -38,10 +39,17 @@ def review_intent(facts: IntentFacts, view: RiskView, limits: RiskLimits) -> Ver
     return _resize(facts, view, limits)
 
 
-def _mode(view: RiskView, *, is_reducing: bool) -> Verdict:
+def _reduction(intent_type: IntentType) -> Reduction:
+    if intent_type is IntentType.HEDGE_DELTA:
+        return Reduction.HEDGE
+    return Reduction.CLOSE if intent_type.is_reduction else Reduction.NONE
+
+
+def _mode(view: RiskView, reduction: Reduction) -> Verdict:
     if view.kill_engaged:
         return veto("kill_switch", "the kill switch is engaged; clear it to trade")
-    return mode_verdict(view, is_reducing=is_reducing)
+    # Whether its orders are reduce-only is for the second gate to see.
+    return mode_verdict(view, reduction, is_reduce_only=True)
 
 
 def _data(facts: IntentFacts, view: RiskView, limits: RiskLimits) -> Verdict:

@@ -44,6 +44,12 @@ class MarketInputs:
         """An instrument, listed or retired; None if it was never heard of."""
         return self.catalogue.get(instrument_id) or self._retired.get(instrument_id)
 
+    def is_traded(self, coin: str) -> bool:
+        """Whether a coin is expected to have a price here: before any listing every coin is."""
+        listed = self.catalogue.listed()
+        currencies = {(item.underlying, item.settlement_currency) for item in listed}
+        return not currencies or any(coin in names for names in currencies)
+
     def apply_tick(self, tick: MarketTick) -> str | None:
         """Take a tick.
 

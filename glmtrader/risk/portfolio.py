@@ -8,7 +8,7 @@ the coins themselves too, and E is added. Deltas of different coins are only eve
 Between full valuations `moved` follows a price with delta and gamma alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -82,18 +82,45 @@ class _Sums:
 
 
 def missing_input(
-    account: Account, ledger: Ledger, book: ExposureBook, prices: Mapping[str, float]
+    account: Account,
+    ledger: Ledger,
+    book: ExposureBook,
+    prices: Mapping[str, float],
+    is_traded: Callable[[str], bool],
 ) -> str | None:
-    """Why the account cannot be valued; None when it can."""
-    if account.numeraire not in DOLLARS and account.numeraire not in prices:
+    """Why the account cannot be valued; None when it can.
+
+    A coin that nothing is traded in and nothing is owed of needs no price: it counts as nothing.
+
+    Args:
+        account: for its numeraire.
+        ledger: cash.
+        book: exposures, their units priced.
+        prices: USD by underlying.
+        is_traded: whether a coin is an underlying, or pays for an instrument, that is listed.
+    """
+    if not _is_priced(account.numeraire, prices):
         return f"no price of {account.numeraire}"
     for currency, amount in ledger.balances.items():
-        if amount and currency not in DOLLARS and currency not in prices:
+        if amount and not _is_priced(currency, prices) and (amount < 0 or is_traded(currency)):
             return f"no price of {currency}"
     for name, item in book.by_id.items():
-        if item.position and item.unit is None:
+        if not item.position:
+            continue
+        if item.unit is None:
             return f"{name} has no price or no volatility"
+        if not _is_priced(item.instrument.settlement_currency, prices):
+            return f"no price of {item.instrument.settlement_currency}, in which {name} pays"
     return None
+
+
+def in_numeraire(account: Account, currency: str, prices: Mapping[str, float]) -> float:
+    """What one unit of a currency is worth to the account; nothing without a price."""
+    if currency == account.numeraire:
+        return 1.0
+    if not _is_priced(currency, prices):
+        return 0.0
+    return _usd(currency, prices) / _usd(account.numeraire, prices)
 
 
 def value(
@@ -141,7 +168,7 @@ def value(
         margin_used_pct=book.margin_usd / max(collateral_usd, EQUITY_USD_MIN),
         scenario_loss_usd=max(0.0, -book.scenario_worst_usd),
         greeks_age_ns=_greeks_age_ns(held, now_ns),
-        degraded=_awaiting_delivery(held, now_ns),
+        degraded=_degraded(ledger, held, prices, now_ns),
         marks_usd=_perpetual_marks(held, prices, marks),
         **_totals(rows, equity_usd, _usd(account.numeraire, prices), peak),
     )
@@ -253,7 +280,11 @@ def _equity_by_currency(
     prices: Mapping[str, float],
     marks: Mapping[InstrumentId, float],
 ) -> dict[str, float]:
-    equity = {currency: float(amount) for currency, amount in ledger.balances.items()}
+    equity = {
+        currency: float(amount)
+        for currency, amount in ledger.balances.items()
+        if _is_priced(currency, prices)
+    }
     for item in held:
         currency = item.instrument.settlement_currency
         equity[currency] = equity.get(currency, 0.0) + _carried(item, ledger, prices, marks)
@@ -299,12 +330,31 @@ def _underlyings(coin_equity: Mapping[str, float], held: Sequence[Exposure]) -> 
     return coins | {item.instrument.underlying for item in held}
 
 
+def _is_priced(currency: str, prices: Mapping[str, float]) -> bool:
+    return currency in DOLLARS or currency in prices
+
+
 def _usd(currency: str, prices: Mapping[str, float]) -> float:
     return 1.0 if currency in DOLLARS else prices[currency]
 
 
 def _long_premium_usd(held: Sequence[Exposure]) -> float:
     return sum(max(float(item.position), 0.0) * item.unit.value_usd for item in held if item.unit)
+
+
+def _degraded(
+    ledger: Ledger, held: Sequence[Exposure], prices: Mapping[str, float], now_ns: int
+) -> str | None:
+    """What was valued at less than its price, or at an old one."""
+    unpriced = [
+        currency
+        for currency, amount in sorted(ledger.balances.items())
+        if amount and not _is_priced(currency, prices)
+    ]
+    reasons = [_awaiting_delivery(held, now_ns)]
+    if unpriced:
+        reasons.append(f"without a price, counted as nothing: {', '.join(unpriced)}")
+    return "; ".join(reason for reason in reasons if reason) or None
 
 
 def _awaiting_delivery(held: Sequence[Exposure], now_ns: int) -> str | None:

@@ -9,6 +9,7 @@ every start begins fenced, until reconciliation opens it.
 from collections.abc import Iterable, Mapping
 
 import msgspec
+import structlog
 
 from glmtrader.domain import ledger as books
 from glmtrader.domain.event import Event
@@ -16,6 +17,7 @@ from glmtrader.domain.ids import AccountId
 from glmtrader.domain.ledger import Booking
 from glmtrader.domain.market_events import InstrumentsListed
 from glmtrader.domain.order_events import (
+    CashTransferred,
     Fill,
     FundingPaid,
     OptionDelivered,
@@ -25,9 +27,12 @@ from glmtrader.domain.order_events import (
     VenueReport,
 )
 from glmtrader.domain.risk_events import KillSwitchSet, LedgerSnapshot, PortfolioRisk
+from glmtrader.errors import LedgerError
 from glmtrader.risk.account_desk import AccountDesk
 from glmtrader.risk.market_inputs import MarketInputs
 from glmtrader.risk.opening import book
+
+_log = structlog.get_logger("glmtrader.risk")
 
 
 class KillSwitch(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,13 +94,15 @@ def _collect(event: Event, accounts: Mapping[AccountId, _Account]) -> None:
     match event:
         case LedgerSnapshot():
             account.snapshot = event
-            account.raise_peak(event.equity_peak)
+            if event.equity_peak is not None:
+                # Not the larger of both: a withdrawal has lowered it.
+                account.peak = event.equity_peak
         case PortfolioRisk():
             account.raise_peak(event.equity)
         case Fill():
             account.bookings.append(event)
             account.orders.append(event)
-        case FundingPaid() | SessionSettled() | OptionDelivered():
+        case FundingPaid() | SessionSettled() | OptionDelivered() | CashTransferred():
             account.bookings.append(event)
         case OrderCommand() | OrderUpdate():
             account.orders.append(event)
@@ -121,8 +128,21 @@ def _restore(account: _Account, inputs: MarketInputs) -> None:
         ledger = desk.ledger
     else:
         return
+<<<<<<< HEAD
     for event in sorted(account.bookings, key=lambda event: event.cursor):
         ledger = book(ledger, event, inputs.instrument)
+=======
+    for event in account.bookings:
+        try:
+            after = book(ledger, event, inputs.instrument)
+        except LedgerError as error:
+            # The books then differ from the venue's, and reconciliation keeps the account closed.
+            _log.error("not_booked", account=desk.account.account_id, why=str(error))
+            continue
+        if isinstance(event, CashTransferred) and after is not ledger:
+            desk.note_transfer(event)
+        ledger = after
+>>>>>>> fixrisk
     desk.open(ledger)
     desk.equity_peak = account.peak
 

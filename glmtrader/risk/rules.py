@@ -40,17 +40,28 @@ def trading_mode(facts: OrderFacts, view: RiskView, limits: RiskLimits) -> Verdi
         return veto("kill_switch", "the kill switch is engaged; clear it to trade")
     if view.kill_engaged:
         return APPROVE
-    return mode_verdict(view, is_reducing=facts.reduction is not Reduction.NONE)
+    return mode_verdict(view, facts.reduction, is_reduce_only=facts.order.reduce_only)
 
 
-def mode_verdict(view: RiskView, *, is_reducing: bool) -> Verdict:
-    """Whether halt, fence or reduce-only stop something; orders and intents alike."""
-    if view.halted is not None:
-        return veto("trading_mode", f"trading is halted: {view.halted}", mode="halted")
-    if view.mode in (TradingMode.HALTED, TradingMode.FENCED):
-        return veto("trading_mode", f"trading is {view.mode}", mode=view.mode)
-    if view.mode is TradingMode.REDUCE_ONLY and not is_reducing:
-        return veto("trading_mode", "only reducing orders pass", mode=view.mode)
+def mode_verdict(view: RiskView, reduction: Reduction, *, is_reduce_only: bool) -> Verdict:
+    """Whether fence, halt or reduce-only stop something; orders and intents alike.
+
+    Args:
+        view: the account.
+        reduction: what is asked for.
+        is_reduce_only: the venue itself would let it do no more than reduce.
+    """
+    if view.mode is TradingMode.FENCED:
+        return veto("trading_mode", "trading is fenced", mode=view.mode)
+    if view.halted is not None and reduction is not Reduction.CLOSE:
+        return veto("trading_mode", f"only closes pass: {view.halted}", mode="halted")
+    if view.mode is TradingMode.HALTED and view.books_in_doubt:
+        # A close by wrong books may open; only the venue knows what there is to close.
+        if reduction is not Reduction.CLOSE or not is_reduce_only:
+            reason = "books are in doubt: only reduce-only closes pass"
+            return veto("trading_mode", reason, mode=view.mode)
+    elif view.mode is not TradingMode.OPEN and reduction is Reduction.NONE:
+        return veto("trading_mode", f"trading is {view.mode}: nothing new", mode=view.mode)
     return APPROVE
 
 

@@ -2,7 +2,8 @@
 
 A core component: `run` awaits nothing but its inbox, and `review_order` answers at once. The
 trading mode of an account comes from reconciliation; a fatal failure of any core component halts
-every account until the next start, and the kill switch stays on until a person clears it.
+every account for all but closes until the next start, something that cannot be booked halts its
+account, and the kill switch stays on until a person clears it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +23,8 @@ from glmtrader.domain.market_events import (
     VolatilitySurface,
 )
 from glmtrader.domain.order_events import (
+    Cashflow,
+    CashTransferred,
     ExecutionCommand,
     Fill,
     FundingPaid,
@@ -39,7 +42,6 @@ from glmtrader.domain.risk_events import (
     PortfolioRisk,
     RiskVeto,
     Severity,
-    TradingMode,
     TradingModeChanged,
 )
 from glmtrader.domain.strategy_events import StrategyIntent, StrategySignal
@@ -52,6 +54,7 @@ from glmtrader.risk import announce, collar, restoring, rules, signals
 from glmtrader.risk.account_desk import AccountDesk
 from glmtrader.risk.alerts import AlertBoard
 from glmtrader.risk.approval import APPROVAL_TTL_NS, ApprovalDesk, Approved
+from glmtrader.risk.bookings import take_cashflow
 from glmtrader.risk.facts import GateState, IntentFacts
 from glmtrader.risk.inflight import is_straddle
 from glmtrader.risk.intent_rules import review_intent
@@ -92,6 +95,7 @@ class RiskService:
     """
 
     EVENTS: ClassVar[tuple[type[Event], ...]] = (
+        CashTransferred,
         ComponentFailed,
         Fill,
         FundingPaid,
@@ -142,6 +146,7 @@ class RiskService:
         self._valued_ns: int | None = None
         self._snapshots: dict[AccountId, tuple[Ledger, float | None, int]] = {}
         self._handlers: dict[type[Event], Callable[..., None]] = {
+            CashTransferred: self._on_cashflow,
             ComponentFailed: self._on_failure,
             Fill: self._on_fill,
             FundingPaid: self._on_cashflow,
@@ -177,7 +182,10 @@ class RiskService:
         self._write_snapshots()
         self._arm()
         async for event in inbox:
-            self._handlers[type(event)](event)
+            try:
+                self._handlers[type(event)](event)
+            except LedgerError as error:
+                self._on_unbookable(event, error)
         self._write_snapshots()
 
     # The gate.
@@ -258,8 +266,9 @@ class RiskService:
         self._publish(announce.position(desk.account, change, instrument, strategy_id, now_ns))
         self._broadcast(desk, desk.revalue_filled(now_ns))
 
-    def _on_cashflow(self, event: FundingPaid | SessionSettled | OptionDelivered) -> None:
+    def _on_cashflow(self, event: Cashflow) -> None:
         desk = self._desk(event.account_id)
+<<<<<<< HEAD
         changes = self._book_cashflow(desk, event)
         if changes:
             self._after_cashflow(desk, changes)
@@ -283,6 +292,28 @@ class RiskService:
             return delivered
         desk.ledger, change = books.apply_funding(desk.ledger, event)
         return () if change is None else (change,)
+=======
+        is_new, changes = take_cashflow(desk, event, self.inputs.instrument)
+        if isinstance(event, CashTransferred) and is_new:
+            self._after_transfer(desk)
+        elif changes:
+            self._after_booking(desk, changes, "cashflow", None)
+
+    def _after_transfer(self, desk: AccountDesk) -> None:
+        """Write the moved peak down before the equity that goes with it: a restart takes both."""
+        now_ns = self._clock.now_ns()
+        desk.reprice(now_ns)
+        risk = desk.revalue("cashflow", now_ns)
+        self._write_snapshots()
+        self._broadcast(desk, risk)
+
+    def _on_unbookable(self, event: Event, error: LedgerError) -> None:
+        """Halt where something cannot be booked: these books are wrong from here on."""
+        _log.error("not_booked", kind=type(event).__name__, why=str(error))
+        account_id = getattr(event, "account_id", None)
+        for name in (account_id,) if account_id in self.desks else tuple(self.desks):
+            self._halt(name, str(error), books_in_doubt=True)
+>>>>>>> fixrisk
 
     def _after_cashflow(self, desk: AccountDesk, changes: Sequence[LedgerChange]) -> None:
         now_ns = self._clock.now_ns()
@@ -385,7 +416,17 @@ class RiskService:
     # Safety.
 
     def _on_mode(self, event: TradingModeChanged) -> None:
-        self._desk(event.account_id).mode = event.mode
+        desk = self._desk(event.account_id)
+        desk.take_mode(event)
+        self._alerts.mode(desk, event.reason, self._clock.now_ns())
+
+    def _halt(self, account_id: AccountId, reason: str, *, books_in_doubt: bool) -> None:
+        """Halt at once, without waiting for the event that says so to the others."""
+        desk, now_ns = self.desks[account_id], self._clock.now_ns()
+        event = announce.halt(account_id, reason, now_ns, books_in_doubt=books_in_doubt)
+        desk.take_mode(event)
+        self._alerts.mode(desk, reason, now_ns)
+        self._publish(event)
 
     def _on_kill(self, event: KillSwitchSet) -> None:
         self.gate = GateState(
@@ -404,12 +445,8 @@ class RiskService:
             kill_engaged=self.gate.kill_engaged,
             kill_flatten=self.gate.kill_flatten,
         )
-        now_ns = self._clock.now_ns()
-        self._alerts.raise_alert(
-            "halted", Severity.CRITICAL, reason, "halted", "open", "a restart", now_ns
-        )
         for account_id in self.desks:
-            self._publish(announce.mode(account_id, TradingMode.HALTED, reason, now_ns))
+            self._halt(account_id, reason, books_in_doubt=False)
 
     def _on_timer(self, event: TimerFired) -> None:
         if event.component != COMPONENT:
@@ -430,7 +467,7 @@ class RiskService:
         now_ns = self._clock.now_ns()
         for name, desk in self.desks.items():
             written = (desk.ledger, desk.equity_peak, now_ns // HOUR_NS)
-            if desk.is_opened and written != self._snapshots.get(name):
+            if desk.is_opened and desk.has_settled_peak and written != self._snapshots.get(name):
                 self._snapshots[name] = written
                 peak = desk.equity_peak
                 self._publish(books.to_snapshot(desk.ledger, ts_ns=now_ns, equity_peak=peak))

@@ -220,8 +220,10 @@ class World:
         self.quotes.apply_tick(tick, item.underlying)
         self.send(tick)
 
-    def mode(self, mode: TradingMode) -> None:
-        """Change the trading mode, as reconciliation does."""
+    def mode(
+        self, mode: TradingMode, *, books_in_doubt: bool = False, released_by: str = ""
+    ) -> None:
+        """Change the trading mode, as reconciliation or a person does."""
         now_ns = self.clock.now_ns()
         self.send(
             TradingModeChanged(
@@ -230,6 +232,8 @@ class World:
                 account_id=ACCOUNT.account_id,
                 mode=mode,
                 reason="test",
+                books_in_doubt=books_in_doubt,
+                released_by=released_by,
             )
         )
 

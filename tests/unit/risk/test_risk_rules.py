@@ -79,11 +79,10 @@ def test_price_zero_is_refused() -> None:
     assert answer.rule == "tradable"
 
 
-@pytest.mark.parametrize("mode", [TradingMode.FENCED, TradingMode.HALTED])
-def test_fence_and_halt_stop_everything(mode: TradingMode) -> None:
-    """Until reconciled, or when halted, not even a close passes."""
+def test_a_fence_stops_everything() -> None:
+    """Until reconciled not even a close passes."""
     world = held(CALL, "1")
-    world.mode(mode)
+    world.mode(TradingMode.FENCED)
     assert world.ask(CALL, "1") == "trading_mode"
     assert world.ask(CALL, "-1", purpose=CLOSE) == "trading_mode"
 
