@@ -178,9 +178,7 @@ class ExecutionService:
                 self.records.update(event)
             case VenueReport():
                 self._facts.report(event, self._books.has_booked)
-            case (
-                Fill() | FundingPaid() | SessionSettled() | OptionDelivered() | CashTransferred()
-            ):
+            case Fill() | FundingPaid() | SessionSettled() | OptionDelivered() | CashTransferred():
                 self._facts.see(event)
                 if isinstance(event, Fill):
                     self.records.fill(event)

@@ -263,22 +263,14 @@ class AccountDesk:
     def _value(self, trigger: str, now_ns: int) -> None:
         """Value the account at the prices that its units have."""
         self.book.settle()
-<<<<<<< HEAD
         prices = self._priced_at
-        self.missing = portfolio.missing_input(self.account, self.ledger, self.book, prices)
-        if self.missing is not None:
-            self.valuation = None
-            return
-=======
-        prices = self._inputs.prices
         self.missing = portfolio.missing_input(
             self.account, self.ledger, self.book, prices, self._inputs.is_traded
         )
         if self.missing is not None:
             self.valuation = None
-            return None
+            return
         self._move_peak()
->>>>>>> fixrisk
         self.valuation = portfolio.value(
             self.account,
             self.ledger,

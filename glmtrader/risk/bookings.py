@@ -5,11 +5,9 @@ from glmtrader.domain.ledger import InstrumentLookup, LedgerChange
 from glmtrader.domain.order_events import (
     Cashflow,
     CashTransferred,
-    FundingPaid,
     OptionDelivered,
 )
 from glmtrader.risk.account_desk import AccountDesk
-from glmtrader.risk.opening import known
 
 
 def take_cashflow(
@@ -23,18 +21,21 @@ def take_cashflow(
     Raises:
         LedgerError: an instrument that it is about was never listed.
     """
-    if desk.ledger.has_booked(event):
+    before = desk.ledger
+    if before.has_booked(event):
         return False, ()
+    if isinstance(event, SessionSettled):
+        desk.ledger = desk.recent.settle(before, event, lookup)
+        desk.recent.remember(before, event)
+        position = desk.ledger.position(event.instrument_id)
+        return True, (LedgerChange(instrument_id=event.instrument_id, position=position, cash={}),)
+    desk.recent.remember(before, event)
     if isinstance(event, CashTransferred):
-        desk.ledger, _ = books.apply_transfer(desk.ledger, event)
+        desk.ledger, _ = books.apply_transfer(before, event)
         desk.note_transfer(event)
         return True, ()
     if isinstance(event, OptionDelivered):
-        desk.ledger, delivered = books.apply_delivery(desk.ledger, event, lookup)
+        desk.ledger, delivered = books.apply_delivery(before, event, lookup)
         return True, delivered
-    if isinstance(event, FundingPaid):
-        desk.ledger, change = books.apply_funding(desk.ledger, event)
-    else:
-        instrument = known(event.instrument_id, lookup)
-        desk.ledger, change = books.apply_session_settlement(desk.ledger, event, instrument)
+    desk.ledger, change = books.apply_funding(before, event)
     return True, () if change is None else (change,)

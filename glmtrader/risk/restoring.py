@@ -128,11 +128,7 @@ def _restore(account: _Account, inputs: MarketInputs) -> None:
         ledger = desk.ledger
     else:
         return
-<<<<<<< HEAD
     for event in sorted(account.bookings, key=lambda event: event.cursor):
-        ledger = book(ledger, event, inputs.instrument)
-=======
-    for event in account.bookings:
         try:
             after = book(ledger, event, inputs.instrument)
         except LedgerError as error:
@@ -142,7 +138,6 @@ def _restore(account: _Account, inputs: MarketInputs) -> None:
         if isinstance(event, CashTransferred) and after is not ledger:
             desk.note_transfer(event)
         ledger = after
->>>>>>> fixrisk
     desk.open(ledger)
     desk.equity_peak = account.peak
 

@@ -268,36 +268,11 @@ class RiskService:
 
     def _on_cashflow(self, event: Cashflow) -> None:
         desk = self._desk(event.account_id)
-<<<<<<< HEAD
-        changes = self._book_cashflow(desk, event)
-        if changes:
-            self._after_cashflow(desk, changes)
-
-    def _book_cashflow(
-        self, desk: AccountDesk, event: FundingPaid | SessionSettled | OptionDelivered
-    ) -> tuple[LedgerChange, ...]:
-        before = desk.ledger
-        if before.has_booked(event):
-            return ()
-        if isinstance(event, SessionSettled):
-            desk.ledger = desk.recent.settle(before, event, self.inputs.instrument)
-            desk.recent.remember(before, event)
-            position = desk.ledger.position(event.instrument_id)
-            return (LedgerChange(instrument_id=event.instrument_id, position=position, cash={}),)
-        desk.recent.remember(before, event)
-        if isinstance(event, OptionDelivered):
-            desk.ledger, delivered = books.apply_delivery(
-                desk.ledger, event, self.inputs.instrument
-            )
-            return delivered
-        desk.ledger, change = books.apply_funding(desk.ledger, event)
-        return () if change is None else (change,)
-=======
         is_new, changes = take_cashflow(desk, event, self.inputs.instrument)
         if isinstance(event, CashTransferred) and is_new:
             self._after_transfer(desk)
         elif changes:
-            self._after_booking(desk, changes, "cashflow", None)
+            self._after_cashflow(desk, changes)
 
     def _after_transfer(self, desk: AccountDesk) -> None:
         """Write the moved peak down before the equity that goes with it: a restart takes both."""
@@ -313,7 +288,6 @@ class RiskService:
         account_id = getattr(event, "account_id", None)
         for name in (account_id,) if account_id in self.desks else tuple(self.desks):
             self._halt(name, str(error), books_in_doubt=True)
->>>>>>> fixrisk
 
     def _after_cashflow(self, desk: AccountDesk, changes: Sequence[LedgerChange]) -> None:
         now_ns = self._clock.now_ns()
