@@ -133,11 +133,14 @@ class AccountSync:
             return
         if self._timer is not None:
             self._timer[1].cancel()
-        self._timer = (when_ns, self._timers.at(self._component, TIMER_KEY, when_ns))
+        self._arm(when_ns)
 
     def on_timer(self, now_ns: int) -> None:
         """Ask again where something is open, and periodically in any case."""
         if self._timer is not None and now_ns < self._timer[0]:
+            # Fired a moment early, or the wall clock stepped back: nothing else would wake us.
+            self._timer[1].cancel()
+            self._arm(self._timer[0])
             return
         self._timer = None
         open_questions = self._records.open_questions(now_ns)
@@ -227,6 +230,9 @@ class AccountSync:
             self.halt(f"books differ from the venue: {reason}", now_ns)
         elif self.mode is not TradingMode.FENCED:
             self._fence(f"checking a difference: {reason}", now_ns)
+
+    def _arm(self, when_ns: int) -> None:
+        self._timer = (when_ns, self._timers.at(self._component, TIMER_KEY, when_ns))
 
     def _fence(self, reason: str, now_ns: int) -> None:
         if self.mode is TradingMode.HALTED:
