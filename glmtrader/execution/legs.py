@@ -41,14 +41,15 @@ class LegRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that choosing legs may depend on.
 
     Attributes:
-        options: listed options of the intent's expiry. perpetual: the hedge instrument.
+        options: listed options of the intent's expiry. named: the listed instrument that the
+            intent names: what to hedge with, or the one position to reduce.
         slice: P at that expiry; None where the surface has none.
         held: signed positions of the account.
     """
 
     intent: Intent
     options: Sequence[Instrument]
-    perpetual: Instrument | None
+    named: Instrument | None
     slice: SurfaceSlice | None
     held: Mapping[InstrumentId, Decimal]
     strangle_delta: float
@@ -62,12 +63,16 @@ def plan_legs(request: LegRequest) -> tuple[Leg, ...] | Refusal:
         return Refusal("no_quantity", f"quantity {intent.quantity} is not positive")
     if intent.intent_type is IntentType.HEDGE_DELTA:
         return _hedge(request)
+    if intent.intent_type.is_reduction and intent.instrument_id is not None:
+        return _reduction_of_one(request)
     if intent.expiry_ns is None:
         return Refusal("no_expiry", f"{intent.intent_type} names no expiry")
     if intent.expiry_ns <= request.now_ns:
         return Refusal("expired", f"expiry {intent.expiry_ns} has passed at {request.now_ns}")
-    if intent.intent_type.is_reduction:
-        return _reduction(request)
+    return _reduction(request) if intent.intent_type.is_reduction else _opening(request)
+
+
+def _opening(request: LegRequest) -> tuple[Leg, ...] | Refusal:
     pair = _pair_for(request)
     return pair if isinstance(pair, Refusal) else _opened(request, pair)
 
@@ -82,7 +87,7 @@ def _pair_for(request: LegRequest) -> tuple[Instrument, Instrument] | Refusal:
 
 
 def _hedge(request: LegRequest) -> tuple[Leg, ...] | Refusal:
-    instrument, intent = request.perpetual, request.intent
+    instrument, intent = request.named, request.intent
     if instrument is None:
         return Refusal("missing_leg", f"no listed instrument to hedge with: {intent.instrument_id}")
     if intent.action not in (Action.BUY, Action.SELL):
@@ -190,6 +195,23 @@ def _reduction(request: LegRequest) -> tuple[Leg, ...] | Refusal:
     side = Side.SELL if sign > 0 else Side.BUY
     legs = _closing(held, intent.quantity, side)
     return legs or _too_small(held[0][0], intent.quantity)
+
+
+def _reduction_of_one(request: LegRequest) -> tuple[Leg, ...] | Refusal:
+    """Close what is held of the instrument named, whatever its kind, up to the quantity."""
+    instrument, intent = request.named, request.intent
+    if instrument is None:
+        return Refusal("missing_leg", f"{intent.instrument_id} is not listed")
+    sign = 1 if intent.intent_type is IntentType.REDUCE_LONG_GAMMA else -1
+    held = request.held.get(instrument.instrument_id, Decimal(0)) * sign
+    if held <= 0:
+        return Refusal("nothing_held", f"nothing of {instrument.instrument_id} to close")
+    quantity = instrument.quantity_down(min(held, intent.quantity))
+    if quantity == 0:
+        return _too_small(instrument, held)
+    side = Side.SELL if sign > 0 else Side.BUY
+    leg = Leg(instrument=instrument, side=side, quantity=quantity, purpose=OrderPurpose.CLOSE)
+    return (leg,)
 
 
 def _closing(

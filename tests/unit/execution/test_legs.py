@@ -35,7 +35,7 @@ def request(wanted: Any, **changes: Any) -> LegRequest:
     base = LegRequest(
         intent=wanted,
         options=OPTIONS,
-        perpetual=PERPETUAL,
+        named=PERPETUAL,
         slice=SLICE,
         held={},
         strangle_delta=0.25,
@@ -143,7 +143,7 @@ def test_short_reduction_buys_back() -> None:
         (BUY_STRADDLE, {"slice": None}, "no_forward"),
         (BUY_STRADDLE, {"options": ()}, "missing_leg"),
         (msgspec.structs.replace(BUY_STRADDLE, action=Action.NONE), {}, "no_legs"),
-        (HEDGE, {"perpetual": None}, "missing_leg"),
+        (HEDGE, {"named": None}, "missing_leg"),
         (msgspec.structs.replace(HEDGE, quantity=D(9)), {}, "below_minimum"),
         (msgspec.structs.replace(HEDGE, action=Action.NONE), {}, "no_legs"),
     ],
