@@ -72,6 +72,8 @@ class AccountSync:
         self._publish = publish
         self._policy = policy
         self._mode_after_fence = TradingMode.OPEN
+        self._halt_reason = ""
+        self._queued: list[TradingModeChanged] = []
         self._up: bool | None = None
         self._asked_ns: dict[str, int] = {}
         self._requests = 0
@@ -89,7 +91,21 @@ class AccountSync:
         self.hasten(now_ns + self._policy.report_retry_ns, now_ns)
 
     def on_mode(self, event: TradingModeChanged) -> None:
-        """Follow the mode, whoever changed it; a fence is an order to reconcile."""
+        """Follow the mode, whoever changed it; a fence is an order to reconcile.
+
+        A halt is latched: a change that was on its way when trading halted does not undo it, and
+        is answered by saying the halt again. Only a fence from outside releases it, or a start.
+        """
+        is_ours = any(event is item for item in self._queued)
+        self._queued = [item for item in self._queued if item is not event]
+        if self.mode is TradingMode.HALTED and event.mode is not TradingMode.HALTED:
+            is_said = all(item.mode is not TradingMode.HALTED for item in self._queued)
+            if is_ours or not is_said or event.mode is not TradingMode.FENCED:
+                if is_said:
+                    self._change(TradingMode.HALTED, self._halt_reason, event.ts_init)
+                return
+        if event.mode is TradingMode.HALTED:
+            self._halt_reason = event.reason
         self.mode = event.mode
         if event.mode is TradingMode.FENCED:
             self.ask(event.reason, event.ts_init)
@@ -242,12 +258,14 @@ class AccountSync:
 
     def _change(self, mode: TradingMode, reason: str, now_ns: int) -> None:
         self.mode = mode
-        self._publish(
-            TradingModeChanged(
-                ts_event=now_ns,
-                ts_init=now_ns,
-                account_id=self._venue.account_id,
-                mode=mode,
-                reason=reason,
-            )
+        if mode is TradingMode.HALTED:
+            self._halt_reason = reason
+        changed = TradingModeChanged(
+            ts_event=now_ns,
+            ts_init=now_ns,
+            account_id=self._venue.account_id,
+            mode=mode,
+            reason=reason,
         )
+        self._queued.append(changed)
+        self._publish(changed)

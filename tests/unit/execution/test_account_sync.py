@@ -1,8 +1,9 @@
 """Reconciliation goes on: through early timers, halts, silent venues and broken adapters."""
 
-from execution_world import World
+from execution_world import ACCOUNT, World
 
-from glmtrader.domain.system_events import TimerFired
+from glmtrader.domain.risk_events import TradingMode, TradingModeChanged
+from glmtrader.domain.system_events import TimerFired, VenueStatusChanged
 from glmtrader.execution.account_sync import TIMER_KEY
 
 
@@ -19,3 +20,65 @@ def test_timer_that_fires_early_is_armed_again() -> None:
     )
     world.run(100.0)
     assert len(world.venue.requests) > asked
+
+
+def change_mode(world: World, mode: TradingMode) -> None:
+    """Change the mode from outside."""
+    now_ns = world.clock.now_ns()
+    world.bus.publish(
+        TradingModeChanged(
+            ts_event=now_ns, ts_init=now_ns, account_id=ACCOUNT, mode=mode, reason="from outside"
+        )
+    )
+
+
+def said_last(world: World) -> TradingMode:
+    """The mode as everyone else heard it last."""
+    changes: list[TradingModeChanged] = world.seen(TradingModeChanged)
+    return changes[-1].mode
+
+
+def test_halt_is_not_undone_by_what_was_queued_before_it() -> None:
+    """A fence and an agreeing report that were on their way do not open a halted account."""
+    world = World().opened()
+    now_ns = world.clock.now_ns()
+    sync = world.service._sync
+    connected = VenueStatusChanged(
+        ts_event=now_ns,
+        ts_init=now_ns,
+        venue="deribit",
+        status="connected",
+        detail="test",
+        clock_offset_ns=0,
+    )
+    sync.on_status(connected, now_ns)
+    world.bus.publish(world.venue.report("queued", 0, ()))
+    sync.halt("a contradiction", now_ns)
+    world.run(60.0)
+    assert world.mode() is TradingMode.HALTED
+    assert said_last(world) is TradingMode.HALTED
+
+
+def test_opening_that_passes_a_halt_from_outside_is_taken_back() -> None:
+    """Where our own opening comes after another's halt, the halt is said again to everyone."""
+    world = World()
+    world.bus.drain()
+    report = world.venue.report("queued", 0, ())
+    world.bus.publish(report)
+    change_mode(world, TradingMode.HALTED)
+    world.run(60.0)
+    assert world.mode() is TradingMode.HALTED
+    assert said_last(world) is TradingMode.HALTED
+
+
+def test_opening_from_outside_does_not_release_a_halt() -> None:
+    """A halt ends by a fence, which compares first; an opening alone is answered by the halt."""
+    world = World().opened()
+    change_mode(world, TradingMode.HALTED)
+    change_mode(world, TradingMode.OPEN)
+    world.run(5.0)
+    assert world.mode() is TradingMode.HALTED
+    assert said_last(world) is TradingMode.HALTED
+    change_mode(world, TradingMode.FENCED)
+    world.run(5.0)
+    assert world.mode() is TradingMode.OPEN
