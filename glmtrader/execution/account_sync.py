@@ -3,7 +3,8 @@
 At start, after every reconnection, on a timer and whenever an order's outcome is unknown, the
 venue is asked for a report. Facts that we lack are published; once they have passed through the
 bus (so that the books hold them) positions and cash are compared. A difference is looked at again
-before trading halts, because a trade may fall between a report and its arrival.
+before trading halts, because a trade may fall between a report and its arrival. A halted account
+is compared like any other: what it may still close depends on it.
 """
 
 from collections.abc import Sequence
@@ -72,6 +73,8 @@ class AccountSync:
         self._publish = publish
         self._policy = policy
         self._mode_after_fence = TradingMode.OPEN
+        self._agrees = False
+        self._differs_since_ns = 0
         self._halt_reason = ""
         self._queued: list[TradingModeChanged] = []
         self._up: bool | None = None
@@ -83,6 +86,11 @@ class AccountSync:
         self._disturbed = False
         self._races = 0
         self._mismatches = 0
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the last comparison found no difference; a halt asks for a new one."""
+        return self._agrees
 
     def start(self, now_ns: int) -> None:
         """Fence; the request follows when the fence has been journaled."""
@@ -106,8 +114,9 @@ class AccountSync:
                 return
         if event.mode is TradingMode.HALTED:
             self._halt_reason = event.reason
+            self._agrees = False
         self.mode = event.mode
-        if event.mode is TradingMode.FENCED:
+        if event.mode in (TradingMode.FENCED, TradingMode.HALTED):
             self.ask(event.reason, event.ts_init)
 
     def on_status(self, event: VenueStatusChanged, now_ns: int) -> None:
@@ -118,7 +127,7 @@ class AccountSync:
         if not self._up:
             self._asked_ns.clear()
             self._held = None
-        if self.mode is TradingMode.FENCED:
+        if self.mode in (TradingMode.FENCED, TradingMode.HALTED):
             self.ask(f"venue {event.status}", now_ns)
         else:
             self._fence(f"venue {event.status}: {event.detail}", now_ns)
@@ -161,7 +170,8 @@ class AccountSync:
         self._timer = None
         open_questions = self._records.open_questions(now_ns)
         due = now_ns >= self._report_next_ns
-        doubtful = self.mode is TradingMode.FENCED or self._mismatches or self._races
+        differs = self._mismatches > 0 and self.mode is not TradingMode.HALTED
+        doubtful = differs or self._races > 0 or self.mode is TradingMode.FENCED
         if open_questions or due or doubtful:
             self.ask("periodic" if due else "unresolved", now_ns)
         else:
@@ -203,6 +213,7 @@ class AccountSync:
         differing = (*compared.mismatches, *self._differing_books(report, now_ns))
         if not differing:
             self._mismatches = self._races = 0
+            self._agrees = True
             if not compared.unresolved or self.mode is not TradingMode.FENCED:
                 self._agree(now_ns)
         elif self._disturbed and self._races < RACES_MAX:
@@ -238,10 +249,14 @@ class AccountSync:
         self.hasten(self._report_next_ns, now_ns)
 
     def _disagree(self, differing: Sequence[Mismatch], now_ns: int) -> None:
-        self._mismatches += 1
+        self._agrees = False
         self._races = 0
+        if self._mismatches == 0:
+            self._differs_since_ns = now_ns
+        self._mismatches += 1
         reason = "; ".join(str(item) for item in differing[:8])
-        if self._mismatches >= self._policy.mismatches_max:
+        lasts = now_ns - self._differs_since_ns >= self._policy.mismatch_window_ns
+        if self._mismatches >= self._policy.mismatches_max and lasts:
             self._mismatches = 0
             self.halt(f"books differ from the venue: {reason}", now_ns)
         elif self.mode is not TradingMode.FENCED:

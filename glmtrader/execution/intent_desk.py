@@ -115,6 +115,14 @@ class IntentDesk:
             self._works[name] = leg_machine.stop(self._works[name], reason)
             self._drive(name, now_ns)
 
+    def halt(self, reason: str, now_ns: int) -> None:
+        """Open nothing more: pairs are balanced, reductions and hedges go on as far as let."""
+        for name in tuple(self._works):
+            self._works[name] = leg_machine.retreat(
+                self._works[name], reason, self._policy, now_ns=now_ns
+            )
+            self._drive(name, now_ns)
+
     def flatten(self, source: str, now_ns: int) -> bool:
         """Ask for the close of every position that nothing is under way for.
 

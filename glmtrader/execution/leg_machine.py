@@ -170,6 +170,22 @@ def refused(
     )
 
 
+def retreat(work: IntentWork, reason: str, policy: ExecutionPolicy, *, now_ns: int) -> IntentWork:
+    """Open nothing more: a pair is balanced by unwinding its first leg, all else goes on."""
+    if not work.paired or work.phase in (Phase.UNWINDING, Phase.DONE):
+        return work
+    return msgspec.structs.replace(
+        work,
+        phase=Phase.UNWINDING,
+        leg=0,
+        tries=0,
+        vetoed=False,
+        deadline_ns=now_ns + policy.unwind_budget_ns,
+        next_try_ns=now_ns,
+        last_refusal=reason,
+    )
+
+
 def stop(work: IntentWork, reason: str) -> IntentWork:
     """Send nothing more; the intent ends when its live order is settled."""
     return msgspec.structs.replace(work, stopped=work.stopped or reason)

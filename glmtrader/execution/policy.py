@@ -44,7 +44,8 @@ class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         report_interval_ns: between reconciliations; report_retry_ns: while one is unanswered or
             something is unresolved; report_lost_ns: an unanswered request is given up.
         grace_slack_ns: added to the grace of a not-found, for clocks that differ.
-        mismatches_max: reports in a row that must disagree before trading halts.
+        mismatches_max: reports in a row that must disagree before trading halts, the last of them
+            mismatch_window_ns or more after the first: a fact may be on its way for seconds.
         expiry_grace_ns: after an expiry, how long its delivery may be outstanding.
         external_orders: what to do about orders of others.
     """
@@ -71,6 +72,7 @@ class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     report_lost_ns: int = 20 * SECOND_NS
     grace_slack_ns: int = 2 * SECOND_NS
     mismatches_max: int = 3
+    mismatch_window_ns: int = 30 * SECOND_NS
     expiry_grace_ns: int = 10 * MINUTE_NS
     external_orders: ExternalOrders = ExternalOrders.HALT
 

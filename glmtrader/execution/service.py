@@ -99,6 +99,8 @@ class ExecutionService:
         self._publish = publish
         self._policy = policy
         self._killed: KillSwitchSet | None = None
+        self._failed: str | None = None
+        self._agreed = False
         self._facts = FactLog()
         self._gateway = Gateway(venue, approvals, journal, publish)
         self._sync = AccountSync(
@@ -206,7 +208,8 @@ class ExecutionService:
             case KillSwitchSet():
                 self._on_kill(event, now_ns)
             case ComponentFailed() if event.fatal:
-                self._emergency(f"{event.component} crashed: {event.error}", now_ns)
+                self._failed = f"{event.component} crashed: {event.error}"
+                self._emergency(self._failed, now_ns)
             case _ if getattr(event, "account_id", None) == self._venue.account_id:
                 self._react_of_account(event, now_ns)
             case _:
@@ -231,6 +234,9 @@ class ExecutionService:
                 self._sync.on_fact(event, now_ns)
             case _:
                 pass
+        was_agreed, self._agreed = self._agreed, self._sync.agrees
+        if self._agreed and not was_agreed and self.mode is TradingMode.HALTED:
+            self._go_on(now_ns)
 
     def _on_order_command(self, command: OrderCommand, now_ns: int) -> None:
         record = self.records.command(command)
@@ -259,7 +265,13 @@ class ExecutionService:
             self._sync.hasten(overdue_ns + 1, now_ns)
 
     def _forbidden(self, purpose: OrderPurpose) -> str | None:
-        """Why no order of this purpose may leave now; asked before the gate, and after it."""
+        """Why no order of this purpose may leave now; asked before the gate, and after it.
+
+        A halted account may close and hedge while its books are the venue's; where they are not,
+        only what a person asks for is closed. After a crash of a part of the core, nothing.
+        """
+        if self._failed is not None:
+            return self._failed
         if self.mode is TradingMode.FENCED:
             return "trading is fenced"
         if self._killed is not None:
@@ -267,6 +279,8 @@ class ExecutionService:
             return None if closes else "the kill switch is engaged"
         if self.mode is TradingMode.HALTED and purpose is OrderPurpose.OPEN:
             return "trading is halted"
+        if self.mode is TradingMode.HALTED and not self._sync.agrees:
+            return "trading is halted and the books are not known to equal the venue's"
         return None
 
     def _on_order_news(self, event: OrderUpdate | Fill, now_ns: int) -> None:
@@ -304,7 +318,7 @@ class ExecutionService:
     def _on_mode(self, event: TradingModeChanged, now_ns: int) -> None:
         self._sync.on_mode(event)
         if event.mode is TradingMode.HALTED:
-            self._desk.stop_all(f"halted: {event.reason}", now_ns)
+            self._desk.halt(f"halted: {event.reason}", now_ns)
             for record in self.records.working():
                 name = record.order.client_order_id
                 self._gateway.ask_cancel(name, f"halted: {event.reason}", now_ns=now_ns)
