@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from glmtrader.domain.event import Event
+from glmtrader.domain.instruments import SECOND_NS
 from glmtrader.domain.order_events import VenueReport
-from glmtrader.domain.risk_events import TradingMode, TradingModeChanged
+from glmtrader.domain.risk_events import RiskAlert, Severity, TradingMode, TradingModeChanged
 from glmtrader.domain.system_events import VenueStatusChanged
 from glmtrader.execution.facts import FactLog
 from glmtrader.execution.order_records import OrderRecords
@@ -37,6 +38,8 @@ REQUESTS_MAX = 4
 """Unanswered requests at a time; no more are made until one is answered or given up."""
 RACES_MAX = 5
 """Comparisons excused in a row because a trade arrived while the report was on its way."""
+UNCOMPARED_INTERVALS_MAX = 3
+"""Report intervals without a comparison after which nobody knows whether the books are right."""
 
 _UP: Final = frozenset({"connected", "open"})
 
@@ -75,6 +78,8 @@ class AccountSync:
         self._mode_after_fence = TradingMode.OPEN
         self._agrees = False
         self._differs_since_ns = 0
+        self._compared_ns = 0
+        self._is_overdue = False
         self._halt_reason = ""
         self._queued: list[TradingModeChanged] = []
         self._up: bool | None = None
@@ -95,6 +100,7 @@ class AccountSync:
     def start(self, now_ns: int) -> None:
         """Fence; the request follows when the fence has been journaled."""
         self._facts.begin(self._books.cursor)
+        self._compared_ns = now_ns
         self._change(TradingMode.FENCED, "start: not yet reconciled", now_ns)
         self.hasten(now_ns + self._policy.report_retry_ns, now_ns)
 
@@ -168,6 +174,7 @@ class AccountSync:
             self._arm(self._timer[0])
             return
         self._timer = None
+        self._check_age(now_ns)
         open_questions = self._records.open_questions(now_ns)
         due = now_ns >= self._report_next_ns
         differs = self._mismatches > 0 and self.mode is not TradingMode.HALTED
@@ -212,6 +219,7 @@ class AccountSync:
         self._held = None
         differing = (*compared.mismatches, *self._differing_books(report, now_ns))
         if not differing:
+            self._compared_ns, self._is_overdue = now_ns, False
             self._mismatches = self._races = 0
             self._agrees = True
             if not compared.unresolved or self.mode is not TradingMode.FENCED:
@@ -220,6 +228,30 @@ class AccountSync:
             self._races += 1
         else:
             self._disagree(differing, now_ns)
+
+    def _check_age(self, now_ns: int) -> None:
+        """Fence, and say so, when reports have not come or not been complete for too long."""
+        age_ns = now_ns - self._compared_ns
+        age_ns_max = UNCOMPARED_INTERVALS_MAX * self._policy.report_interval_ns
+        if self._is_overdue or age_ns <= age_ns_max:
+            return
+        self._is_overdue, self._agrees = True, False
+        account_id, age_s = self._venue.account_id, age_ns / SECOND_NS
+        message = f"{account_id}: books not compared with the venue for {age_s:.0f} s"
+        self._publish(
+            RiskAlert(
+                ts_event=now_ns,
+                ts_init=now_ns,
+                alert_type="reconciliation",
+                severity=Severity.CRITICAL,
+                message=message,
+                current_value=f"{age_s:.0f} s",
+                threshold_value=f"{age_ns_max / SECOND_NS:.0f} s",
+                clears_by="a complete report from the venue",
+            )
+        )
+        if self.mode is not TradingMode.FENCED:
+            self._fence(message, now_ns)
 
     def _differing_books(self, report: VenueReport, now_ns: int) -> Sequence[Mismatch]:
         positions = self._books.positions()
@@ -250,6 +282,7 @@ class AccountSync:
 
     def _disagree(self, differing: Sequence[Mismatch], now_ns: int) -> None:
         self._agrees = False
+        self._compared_ns, self._is_overdue = now_ns, False
         self._races = 0
         if self._mismatches == 0:
             self._differs_since_ns = now_ns

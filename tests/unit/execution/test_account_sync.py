@@ -2,7 +2,7 @@
 
 from execution_world import ACCOUNT, World
 
-from glmtrader.domain.risk_events import TradingMode, TradingModeChanged
+from glmtrader.domain.risk_events import RiskAlert, Severity, TradingMode, TradingModeChanged
 from glmtrader.domain.system_events import TimerFired, VenueStatusChanged
 from glmtrader.execution.account_sync import TIMER_KEY
 
@@ -81,4 +81,20 @@ def test_opening_from_outside_does_not_release_a_halt() -> None:
     assert said_last(world) is TradingMode.HALTED
     change_mode(world, TradingMode.FENCED)
     world.run(5.0)
+    assert world.mode() is TradingMode.OPEN
+
+
+def test_venue_that_reports_no_more_fences_and_alerts() -> None:
+    """Three intervals without a comparison fence the account, with one critical alert."""
+    world = World().opened()
+    world.venue.reports_blocked = True
+    world.run(80.0)
+    assert world.mode() is TradingMode.OPEN
+    world.run(300.0)
+    assert world.mode() is TradingMode.FENCED
+    (alert,) = world.seen(RiskAlert)
+    assert alert.severity is Severity.CRITICAL
+    assert "not compared" in alert.message
+    world.venue.reports_blocked = False
+    world.run(30.0)
     assert world.mode() is TradingMode.OPEN
