@@ -51,7 +51,8 @@ class IntentDesk:
         policy: ExecutionPolicy,
         forbids: Callable[[OrderPurpose], str | None],
     ) -> None:
-        self.surfaces: dict[str, VolatilitySurface] = {}
+        self._surfaces: dict[str, VolatilitySurface] = {}
+        self._slices_last: dict[tuple[str, int], SurfaceSlice] = {}
         self._component = component
         self._gate = gate
         self._gateway = gateway
@@ -78,6 +79,15 @@ class IntentDesk:
     def active(self) -> Mapping[IntentId, object]:
         """Intents that are not finished, those of an earlier run included."""
         return {**self._interrupted, **self._works}
+
+    def on_surface(self, event: VolatilitySurface) -> None:
+        """Keep the newest surface, and of each expiry not yet over the last slice there was."""
+        self._surfaces[event.underlying] = event
+        for item in event.slices:
+            self._slices_last[event.underlying, item.expiry_ns] = item
+        over = [key for key in self._slices_last if key[1] <= event.ts_init]
+        for key in over:
+            del self._slices_last[key]
 
     def take(self, command: ExecutionCommand, now_ns: int) -> None:
         """Start an approved intent; one that cannot be worked completes at once."""
@@ -279,19 +289,7 @@ class IntentDesk:
 
     def _order(self, work: IntentWork, step: Place, now_ns: int) -> Order | Refusal:
         leg = work.legs[step.leg]
-        price = cross_price(
-            CrossRequest(
-                instrument=leg.instrument,
-                side=step.side,
-                quote=self._quote(leg),
-                slice=self._slice(leg.instrument),
-                cap_vol=step.cap_vol,
-                hedge_slippage=self._policy.hedge_slippage,
-                hedge_collar=self._policy.hedge_collar,
-                quote_age_max_ns=self._policy.quote_age_max_ns,
-                now_ns=now_ns,
-            )
-        )
+        price = cross_price(self._cross_request(leg, step, now_ns))
         if isinstance(price, Refusal):
             return price
         name = leg.instrument.instrument_id
@@ -315,6 +313,24 @@ class IntentDesk:
             valid_until_ns=now_ns + self._policy.order_valid_ns,
             leg=step.leg,
             attempt=step.attempt,
+        )
+
+    def _cross_request(self, leg: Leg, step: Place, now_ns: int) -> CrossRequest:
+        instrument, policy = leg.instrument, self._policy
+        key = (instrument.underlying, instrument.expiry_ns or 0)
+        newest = self._slice_at(*key)
+        return CrossRequest(
+            instrument=instrument,
+            side=step.side,
+            quote=self._quote(leg),
+            slice=newest or self._slices_last.get(key),
+            slice_is_last=newest is None,
+            degraded_factor=None if step.purpose is OrderPurpose.OPEN else policy.degraded_factor,
+            cap_vol=step.cap_vol,
+            hedge_slippage=policy.hedge_slippage,
+            hedge_collar=policy.hedge_collar,
+            quote_age_max_ns=policy.quote_age_max_ns,
+            now_ns=now_ns,
         )
 
     def _covers(self, name: InstrumentId, step: Place) -> bool:
@@ -350,11 +366,8 @@ class IntentDesk:
     def _quote(self, leg: Leg) -> Quote | None:
         return self._quotes.get(leg.instrument.instrument_id)
 
-    def _slice(self, instrument: Instrument) -> SurfaceSlice | None:
-        return self._slice_at(instrument.underlying, instrument.expiry_ns or 0)
-
     def _slice_at(self, underlying: str, expiry_ns: int) -> SurfaceSlice | None:
-        surface = self.surfaces.get(underlying)
+        surface = self._surfaces.get(underlying)
         if surface is None:
             return None
         return next((item for item in surface.slices if item.expiry_ns == expiry_ns), None)

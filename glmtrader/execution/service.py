@@ -198,7 +198,7 @@ class ExecutionService:
     def _react(self, event: Event, now_ns: int) -> None:
         match event:
             case VolatilitySurface():
-                self._desk.surfaces[event.underlying] = event
+                self._desk.on_surface(event)
             case OrderCommand() if event.order.account_id == self._venue.account_id:
                 self._on_order_command(event, now_ns)
             case TimerFired() if event.component == self.name:

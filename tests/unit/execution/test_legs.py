@@ -171,6 +171,8 @@ def price(item: Instrument, side: Side, top: Quote | None, **changes: Any) -> De
         side=side,
         quote=top,
         slice=SLICE,
+        slice_is_last=False,
+        degraded_factor=None,
         cap_vol=0.02,
         hedge_slippage=0.0005,
         hedge_collar=0.005,
