@@ -18,7 +18,14 @@ from glmtrader.execution import leg_machine
 from glmtrader.execution.flatten import FLATTEN, closable, closing_intent
 from glmtrader.execution.gateway import Gateway
 from glmtrader.execution.leg_machine import Done, IntentWork, LegFill, Place, Wait
-from glmtrader.execution.legs import Leg, LegRequest, Refusal, plan_legs
+from glmtrader.execution.legs import (
+    LEGS_MAX,
+    Leg,
+    LegRequest,
+    Refusal,
+    legs_left,
+    plan_legs,
+)
 from glmtrader.execution.order_records import OrderRecords
 from glmtrader.execution.order_state import OrderRecord
 from glmtrader.execution.policy import ExecutionPolicy
@@ -215,25 +222,26 @@ class IntentDesk:
 
     def _resume(self, name: IntentId, command: ExecutionCommand, now_ns: int) -> None:
         legs = self._legs_sent(name)
+        if legs and len(legs) < LEGS_MAX:
+            rest = legs_left(self._request(command, now_ns), legs)
+            legs += rest[: LEGS_MAX - len(legs)]
         if not legs or command.strategy_id == FLATTEN:
             # What is still held is asked for anew, where the switch is still engaged.
-            detail = "interrupted by a restart before any order"
+            detail = f"interrupted by a restart after {len(self._records.of_intent(name))} orders"
             self._complete(command, Done("not_filled", leg_machine.ZERO, detail), now_ns)
             return
-        made = [
-            1
-            + max(
-                record.order.attempt
-                for record in self._records.of_intent(name)
-                if record.order.leg == index
-            )
-            for index in range(len(legs))
-        ]
+        made = [0] * len(legs)
+        for record in self._records.of_intent(name):
+            leg = record.order.leg
+            made[leg] = max(made[leg], 1 + record.order.attempt)
         self._works[name] = leg_machine.resume(command, legs, made, self._policy, now_ns=now_ns)
         self._watch_legs()
 
     def _legs_sent(self, name: IntentId) -> list[Leg]:
-        """The legs of an intent as far as orders were written for them, by index."""
+        """The legs of an intent as far as orders were written for them, by index.
+
+        None where an instrument of them is not known any more: nothing can be done about it.
+        """
         legs: list[Leg] = []
         for record in self._records.of_intent(name):
             order = record.order
@@ -247,7 +255,8 @@ class IntentDesk:
                         purpose=order.purpose,
                     )
                 )
-        return legs
+        is_known = all(record.order.leg < len(legs) for record in self._records.of_intent(name))
+        return legs if is_known else []
 
     def _drive(self, name: IntentId, now_ns: int) -> None:
         """Step one intent until it waits or is done; ends because every try is counted."""

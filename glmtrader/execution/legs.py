@@ -77,6 +77,24 @@ def _opening(request: LegRequest) -> tuple[Leg, ...] | Refusal:
     return pair if isinstance(pair, Refusal) else _opened(request, pair)
 
 
+def legs_left(request: LegRequest, begun: Sequence[Leg]) -> tuple[Leg, ...]:
+    """What a reduction by expiry still has to close beside the legs that it has begun.
+
+    Calls and puts each up to what the intent asks for, less what the begun legs take; none where
+    the intent is no reduction of an expiry, or the expiry has passed.
+    """
+    intent = request.intent
+    is_over = intent.expiry_ns is None or intent.expiry_ns <= request.now_ns
+    if not intent.intent_type.is_reduction or intent.instrument_id is not None or is_over:
+        return ()
+    names = {leg.instrument.instrument_id for leg in begun}
+    left = {True: intent.quantity, False: intent.quantity}
+    for leg in begun:
+        left[bool(leg.instrument.is_call)] -= leg.quantity
+    held = [entry for entry in _held_nearest_first(request) if entry[0].instrument_id not in names]
+    return _closing(held, left, _reducing_side(intent))
+
+
 def _pair_for(request: LegRequest) -> tuple[Instrument, Instrument] | Refusal:
     intent = request.intent
     if intent.action in (Action.BUY_STRADDLE, Action.SELL_STRADDLE):
@@ -181,20 +199,30 @@ def _opened(request: LegRequest, pair: tuple[Instrument, Instrument]) -> tuple[L
 
 def _reduction(request: LegRequest) -> tuple[Leg, ...] | Refusal:
     """Close what is held of the expiry, calls and puts each up to the quantity asked for."""
+    intent, held = request.intent, _held_nearest_first(request)
+    if not held:
+        return Refusal("nothing_held", f"nothing to close for {intent.intent_type} at its expiry")
+    left = {True: intent.quantity, False: intent.quantity}
+    legs = _closing(held, left, _reducing_side(intent))
+    return legs or _too_small(held[0][0], intent.quantity)
+
+
+def _reducing_side(intent: Intent) -> Side:
+    return Side.SELL if intent.intent_type is IntentType.REDUCE_LONG_GAMMA else Side.BUY
+
+
+def _held_nearest_first(request: LegRequest) -> list[tuple[Instrument, Decimal]]:
+    """What is held in the intent's direction, the strikes nearest its own first."""
     intent = request.intent
-    sign = 1 if intent.intent_type is IntentType.REDUCE_LONG_GAMMA else -1
+    sign = -_reducing_side(intent).sign
     held = [
         (item, quantity * sign)
         for item in request.options
         if (quantity := request.held.get(item.instrument_id, Decimal(0))) * sign > 0
     ]
-    if not held:
-        return Refusal("nothing_held", f"nothing to close for {intent.intent_type} at its expiry")
     target = Decimal(repr(intent.strike_usd)) if intent.strike_usd is not None else Decimal(0)
     held.sort(key=lambda entry: (abs((entry[0].strike or target) - target), bool(entry[0].is_call)))
-    side = Side.SELL if sign > 0 else Side.BUY
-    legs = _closing(held, intent.quantity, side)
-    return legs or _too_small(held[0][0], intent.quantity)
+    return held
 
 
 def _reduction_of_one(request: LegRequest) -> tuple[Leg, ...] | Refusal:
@@ -202,22 +230,22 @@ def _reduction_of_one(request: LegRequest) -> tuple[Leg, ...] | Refusal:
     instrument, intent = request.named, request.intent
     if instrument is None:
         return Refusal("missing_leg", f"{intent.instrument_id} is not listed")
-    sign = 1 if intent.intent_type is IntentType.REDUCE_LONG_GAMMA else -1
-    held = request.held.get(instrument.instrument_id, Decimal(0)) * sign
+    side = _reducing_side(intent)
+    held = request.held.get(instrument.instrument_id, Decimal(0)) * -side.sign
     if held <= 0:
         return Refusal("nothing_held", f"nothing of {instrument.instrument_id} to close")
     quantity = instrument.quantity_down(min(held, intent.quantity))
     if quantity == 0:
         return _too_small(instrument, held)
-    side = Side.SELL if sign > 0 else Side.BUY
     leg = Leg(instrument=instrument, side=side, quantity=quantity, purpose=OrderPurpose.CLOSE)
     return (leg,)
 
 
 def _closing(
-    held: Sequence[tuple[Instrument, Decimal]], quantity: Decimal, side: Side
+    held: Sequence[tuple[Instrument, Decimal]], wanted: Mapping[bool, Decimal], side: Side
 ) -> tuple[Leg, ...]:
-    left = {True: quantity, False: quantity}
+    """Closing legs for calls (True) and puts (False), each up to what is wanted of its kind."""
+    left = dict(wanted)
     legs = []
     for instrument, size in held[:LEGS_MAX]:
         is_call = bool(instrument.is_call)
