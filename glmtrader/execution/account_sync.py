@@ -3,15 +3,17 @@
 At start, after every reconnection, on a timer and whenever an order's outcome is unknown, the
 venue is asked for a report. Facts that we lack are published; once they have passed through the
 bus (so that the books hold them) positions and cash are compared. A difference is looked at again
-before trading halts, because a trade may fall between a report and its arrival.
+before trading halts, because a trade may fall between a report and its arrival. A halted account
+is compared like any other: what it may still close depends on it.
 """
 
 from collections.abc import Sequence
 from typing import Final
 
 from glmtrader.domain.event import Event
+from glmtrader.domain.instruments import SECOND_NS
 from glmtrader.domain.order_events import VenueReport
-from glmtrader.domain.risk_events import TradingMode, TradingModeChanged
+from glmtrader.domain.risk_events import RiskAlert, Severity, TradingMode, TradingModeChanged
 from glmtrader.domain.system_events import VenueStatusChanged
 from glmtrader.execution.facts import FactLog
 from glmtrader.execution.order_records import OrderRecords
@@ -36,6 +38,8 @@ REQUESTS_MAX = 4
 """Unanswered requests at a time; no more are made until one is answered or given up."""
 RACES_MAX = 5
 """Comparisons excused in a row because a trade arrived while the report was on its way."""
+UNCOMPARED_INTERVALS_MAX = 3
+"""Report intervals without a comparison after which nobody knows whether the books are right."""
 
 _UP: Final = frozenset({"connected", "open"})
 
@@ -72,6 +76,12 @@ class AccountSync:
         self._publish = publish
         self._policy = policy
         self._mode_after_fence = TradingMode.OPEN
+        self._agrees = False
+        self._differs_since_ns = 0
+        self._compared_ns = 0
+        self._is_overdue = False
+        self._halt_reason = ""
+        self._queued: list[TradingModeChanged] = []
         self._up: bool | None = None
         self._asked_ns: dict[str, int] = {}
         self._requests = 0
@@ -82,16 +92,37 @@ class AccountSync:
         self._races = 0
         self._mismatches = 0
 
+    @property
+    def agrees(self) -> bool:
+        """Whether the last comparison found no difference; a halt asks for a new one."""
+        return self._agrees
+
     def start(self, now_ns: int) -> None:
         """Fence; the request follows when the fence has been journaled."""
         self._facts.begin(self._books.cursor)
+        self._compared_ns = now_ns
         self._change(TradingMode.FENCED, "start: not yet reconciled", now_ns)
         self.hasten(now_ns + self._policy.report_retry_ns, now_ns)
 
     def on_mode(self, event: TradingModeChanged) -> None:
-        """Follow the mode, whoever changed it; a fence is an order to reconcile."""
+        """Follow the mode, whoever changed it; a fence is an order to reconcile.
+
+        A halt is latched: a change that was on its way when trading halted does not undo it, and
+        is answered by saying the halt again. Only a fence from outside releases it, or a start.
+        """
+        is_ours = any(event is item for item in self._queued)
+        self._queued = [item for item in self._queued if item is not event]
+        if self.mode is TradingMode.HALTED and event.mode is not TradingMode.HALTED:
+            is_said = all(item.mode is not TradingMode.HALTED for item in self._queued)
+            if is_ours or not is_said or event.mode is not TradingMode.FENCED:
+                if is_said:
+                    self._change(TradingMode.HALTED, self._halt_reason, event.ts_init)
+                return
+        if event.mode is TradingMode.HALTED:
+            self._halt_reason = event.reason
+            self._agrees = False
         self.mode = event.mode
-        if event.mode is TradingMode.FENCED:
+        if event.mode in (TradingMode.FENCED, TradingMode.HALTED):
             self.ask(event.reason, event.ts_init)
 
     def on_status(self, event: VenueStatusChanged, now_ns: int) -> None:
@@ -102,7 +133,7 @@ class AccountSync:
         if not self._up:
             self._asked_ns.clear()
             self._held = None
-        if self.mode is TradingMode.FENCED:
+        if self.mode in (TradingMode.FENCED, TradingMode.HALTED):
             self.ask(f"venue {event.status}", now_ns)
         else:
             self._fence(f"venue {event.status}: {event.detail}", now_ns)
@@ -133,16 +164,21 @@ class AccountSync:
             return
         if self._timer is not None:
             self._timer[1].cancel()
-        self._timer = (when_ns, self._timers.at(self._component, TIMER_KEY, when_ns))
+        self._arm(when_ns)
 
     def on_timer(self, now_ns: int) -> None:
         """Ask again where something is open, and periodically in any case."""
         if self._timer is not None and now_ns < self._timer[0]:
+            # Fired a moment early, or the wall clock stepped back: nothing else would wake us.
+            self._timer[1].cancel()
+            self._arm(self._timer[0])
             return
         self._timer = None
+        self._check_age(now_ns)
         open_questions = self._records.open_questions(now_ns)
         due = now_ns >= self._report_next_ns
-        doubtful = self.mode is TradingMode.FENCED or self._mismatches or self._races
+        differs = self._mismatches > 0 and self.mode is not TradingMode.HALTED
+        doubtful = differs or self._races > 0 or self.mode is TradingMode.FENCED
         if open_questions or due or doubtful:
             self.ask("periodic" if due else "unresolved", now_ns)
         else:
@@ -183,13 +219,39 @@ class AccountSync:
         self._held = None
         differing = (*compared.mismatches, *self._differing_books(report, now_ns))
         if not differing:
+            self._compared_ns, self._is_overdue = now_ns, False
             self._mismatches = self._races = 0
+            self._agrees = True
             if not compared.unresolved or self.mode is not TradingMode.FENCED:
                 self._agree(now_ns)
         elif self._disturbed and self._races < RACES_MAX:
             self._races += 1
         else:
             self._disagree(differing, now_ns)
+
+    def _check_age(self, now_ns: int) -> None:
+        """Fence, and say so, when reports have not come or not been complete for too long."""
+        age_ns = now_ns - self._compared_ns
+        age_ns_max = UNCOMPARED_INTERVALS_MAX * self._policy.report_interval_ns
+        if self._is_overdue or age_ns <= age_ns_max:
+            return
+        self._is_overdue, self._agrees = True, False
+        account_id, age_s = self._venue.account_id, age_ns / SECOND_NS
+        message = f"{account_id}: books not compared with the venue for {age_s:.0f} s"
+        self._publish(
+            RiskAlert(
+                ts_event=now_ns,
+                ts_init=now_ns,
+                alert_type="reconciliation",
+                severity=Severity.CRITICAL,
+                message=message,
+                current_value=f"{age_s:.0f} s",
+                threshold_value=f"{age_ns_max / SECOND_NS:.0f} s",
+                clears_by="a complete report from the venue",
+            )
+        )
+        if self.mode is not TradingMode.FENCED:
+            self._fence(message, now_ns)
 
     def _differing_books(self, report: VenueReport, now_ns: int) -> Sequence[Mismatch]:
         positions = self._books.positions()
@@ -219,14 +281,22 @@ class AccountSync:
         self.hasten(self._report_next_ns, now_ns)
 
     def _disagree(self, differing: Sequence[Mismatch], now_ns: int) -> None:
-        self._mismatches += 1
+        self._agrees = False
+        self._compared_ns, self._is_overdue = now_ns, False
         self._races = 0
+        if self._mismatches == 0:
+            self._differs_since_ns = now_ns
+        self._mismatches += 1
         reason = "; ".join(str(item) for item in differing[:8])
-        if self._mismatches >= self._policy.mismatches_max:
+        lasts = now_ns - self._differs_since_ns >= self._policy.mismatch_window_ns
+        if self._mismatches >= self._policy.mismatches_max and lasts:
             self._mismatches = 0
             self.halt(f"books differ from the venue: {reason}", now_ns)
         elif self.mode is not TradingMode.FENCED:
             self._fence(f"checking a difference: {reason}", now_ns)
+
+    def _arm(self, when_ns: int) -> None:
+        self._timer = (when_ns, self._timers.at(self._component, TIMER_KEY, when_ns))
 
     def _fence(self, reason: str, now_ns: int) -> None:
         if self.mode is TradingMode.HALTED:
@@ -236,12 +306,14 @@ class AccountSync:
 
     def _change(self, mode: TradingMode, reason: str, now_ns: int) -> None:
         self.mode = mode
-        self._publish(
-            TradingModeChanged(
-                ts_event=now_ns,
-                ts_init=now_ns,
-                account_id=self._venue.account_id,
-                mode=mode,
-                reason=reason,
-            )
+        if mode is TradingMode.HALTED:
+            self._halt_reason = reason
+        changed = TradingModeChanged(
+            ts_event=now_ns,
+            ts_init=now_ns,
+            account_id=self._venue.account_id,
+            mode=mode,
+            reason=reason,
         )
+        self._queued.append(changed)
+        self._publish(changed)

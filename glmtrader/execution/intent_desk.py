@@ -6,6 +6,7 @@ when they settle. Bounded: `intents_max` at once, one timer and one live order e
 
 from collections.abc import Callable, Mapping
 
+from glmtrader.domain.decisions import Intent, IntentType
 from glmtrader.domain.event import Event
 from glmtrader.domain.ids import AccountId, InstrumentId, IntentId, client_order_id
 from glmtrader.domain.instruments import Instrument
@@ -14,9 +15,17 @@ from glmtrader.domain.order_events import ExecutionCommand, IntentCompleted
 from glmtrader.domain.orders import Order, OrderPurpose, OrderType, TimeInForce
 from glmtrader.domain.risk_events import RiskVeto
 from glmtrader.execution import leg_machine
+from glmtrader.execution.flatten import FLATTEN, closable, closing_intent
 from glmtrader.execution.gateway import Gateway
 from glmtrader.execution.leg_machine import Done, IntentWork, LegFill, Place, Wait
-from glmtrader.execution.legs import Leg, LegRequest, Refusal, plan_legs
+from glmtrader.execution.legs import (
+    LEGS_MAX,
+    Leg,
+    LegRequest,
+    Refusal,
+    legs_left,
+    plan_legs,
+)
 from glmtrader.execution.order_records import OrderRecords
 from glmtrader.execution.order_state import OrderRecord
 from glmtrader.execution.policy import ExecutionPolicy
@@ -31,7 +40,7 @@ class IntentDesk:
     """Works approved intents to their end; every method takes the time and returns at once.
 
     Args:
-        may_send: whether the account is unfenced and no kill switch is engaged.
+        forbids: why fence, halt or kill switch let no order of a purpose pass now, or None.
     """
 
     def __init__(
@@ -47,9 +56,10 @@ class IntentDesk:
         timers: Timers,
         publish: Publish,
         policy: ExecutionPolicy,
-        may_send: Callable[[], bool],
+        forbids: Callable[[OrderPurpose], str | None],
     ) -> None:
-        self.surfaces: dict[str, VolatilitySurface] = {}
+        self._surfaces: dict[str, VolatilitySurface] = {}
+        self._slices_last: dict[tuple[str, int], SurfaceSlice] = {}
         self._component = component
         self._gate = gate
         self._gateway = gateway
@@ -60,10 +70,12 @@ class IntentDesk:
         self._timers = timers
         self._publish = publish
         self._policy = policy
-        self._may_send = may_send
+        self._forbids = forbids
         self._works: dict[IntentId, IntentWork] = {}
         self._handles: dict[IntentId, TimerHandle] = {}
         self._interrupted: dict[IntentId, ExecutionCommand] = {}
+        self._flattening: dict[IntentId, InstrumentId] = {}
+        self._flattened = 0
 
     @property
     def account_id(self) -> AccountId:
@@ -75,12 +87,21 @@ class IntentDesk:
         """Intents that are not finished, those of an earlier run included."""
         return {**self._interrupted, **self._works}
 
+    def on_surface(self, event: VolatilitySurface) -> None:
+        """Keep the newest surface, and of each expiry not yet over the last slice there was."""
+        self._surfaces[event.underlying] = event
+        for item in event.slices:
+            self._slices_last[event.underlying, item.expiry_ns] = item
+        over = [key for key in self._slices_last if key[1] <= event.ts_init]
+        for key in over:
+            del self._slices_last[key]
+
     def take(self, command: ExecutionCommand, now_ns: int) -> None:
         """Start an approved intent; one that cannot be worked completes at once."""
         name = command.intent_id
         if name in self._works or self._records.of_intent(name):
             return
-        refusal = self._not_now()
+        refusal = self._not_now(command)
         legs: tuple[Leg, ...] | Refusal = refusal or plan_legs(self._request(command, now_ns))
         if isinstance(legs, Refusal):
             self._complete(command, Done("not_filled", leg_machine.ZERO, _told(legs)), now_ns)
@@ -111,6 +132,65 @@ class IntentDesk:
             self._works[name] = leg_machine.stop(self._works[name], reason)
             self._drive(name, now_ns)
 
+    def halt(self, reason: str, now_ns: int) -> None:
+        """Open nothing more: pairs are balanced, reductions and hedges go on as far as let."""
+        for name in tuple(self._works):
+            self._works[name] = leg_machine.retreat(
+                self._works[name], reason, self._policy, now_ns=now_ns
+            )
+            self._drive(name, now_ns)
+
+    def flatten(self, source: str, now_ns: int) -> bool:
+        """Ask for the close of every position that nothing is under way for.
+
+        Returns:
+            Whether something has to wait for the outcome of an earlier order.
+        """
+        waiting = {
+            record.order.instrument_id
+            for record in self._records.all.values()
+            if not record.is_settled
+        }
+        working = {
+            leg.instrument.instrument_id for work in self._works.values() for leg in work.legs
+        }
+        found = closable(
+            self._books.positions(),
+            self._catalogue,
+            busy=waiting | working | set(self._flattening.values()),
+            now_ns=now_ns,
+        )
+        for instrument, position in found[: self._policy.intents_max - len(self._flattening)]:
+            intent = closing_intent(instrument, position, source=source)
+            self._ask_close(intent, instrument, now_ns)
+        return bool(waiting)
+
+    def _ask_close(self, intent: Intent, instrument: Instrument, now_ns: int) -> None:
+        self._flattened += 1
+        name = IntentId(f"{FLATTEN}-{now_ns // 1_000_000}-{self._flattened}")
+        self._flattening[name] = instrument.instrument_id
+        self._publish(
+            ExecutionCommand(
+                ts_event=now_ns,
+                ts_init=now_ns,
+                intent_id=name,
+                strategy_id=FLATTEN,
+                account_id=self.account_id,
+                underlying=instrument.underlying,
+                intent=intent,
+                approved_by="kill switch",
+                quantity_asked=intent.quantity,
+            )
+        )
+
+    def flatten_no_more(self, reason: str, now_ns: int) -> None:
+        """The kill switch was cleared: end what closes for it."""
+        names, self._flattening = tuple(self._flattening), {}
+        for name in names:
+            if name in self._works:
+                self._works[name] = leg_machine.stop(self._works[name], reason)
+                self._drive(name, now_ns)
+
     def remember(self, command: ExecutionCommand) -> None:
         """An earlier run began this intent (restoring from the journal)."""
         self._interrupted[command.intent_id] = command
@@ -128,9 +208,12 @@ class IntentDesk:
             self._works[name] = leg_machine.rebased(self._works[name], self._policy, now_ns=now_ns)
             self._drive(name, now_ns)
 
-    def _not_now(self) -> Refusal | None:
-        if not self._may_send():
-            return Refusal("fenced", "trading is fenced or the kill switch is engaged")
+    def _not_now(self, command: ExecutionCommand) -> Refusal | None:
+        if command.strategy_id == FLATTEN and command.intent_id not in self._flattening:
+            return Refusal("cleared", "flattening was ended before it began")
+        forbidden = self._forbids(_purpose(command.intent))
+        if forbidden is not None:
+            return Refusal("forbidden", forbidden)
         if len(self._works) >= self._policy.intents_max:
             return Refusal("too_many_intents", f"{len(self._works)} intents are being worked")
         if self._records.is_full:
@@ -139,24 +222,26 @@ class IntentDesk:
 
     def _resume(self, name: IntentId, command: ExecutionCommand, now_ns: int) -> None:
         legs = self._legs_sent(name)
-        if not legs:
-            detail = "interrupted by a restart before any order"
+        if legs and len(legs) < LEGS_MAX:
+            rest = legs_left(self._request(command, now_ns), legs)
+            legs += rest[: LEGS_MAX - len(legs)]
+        if not legs or command.strategy_id == FLATTEN:
+            # What is still held is asked for anew, where the switch is still engaged.
+            detail = f"interrupted by a restart after {len(self._records.of_intent(name))} orders"
             self._complete(command, Done("not_filled", leg_machine.ZERO, detail), now_ns)
             return
-        made = [
-            1
-            + max(
-                record.order.attempt
-                for record in self._records.of_intent(name)
-                if record.order.leg == index
-            )
-            for index in range(len(legs))
-        ]
+        made = [0] * len(legs)
+        for record in self._records.of_intent(name):
+            leg = record.order.leg
+            made[leg] = max(made[leg], 1 + record.order.attempt)
         self._works[name] = leg_machine.resume(command, legs, made, self._policy, now_ns=now_ns)
         self._watch_legs()
 
     def _legs_sent(self, name: IntentId) -> list[Leg]:
-        """The legs of an intent as far as orders were written for them, by index."""
+        """The legs of an intent as far as orders were written for them, by index.
+
+        None where an instrument of them is not known any more: nothing can be done about it.
+        """
         legs: list[Leg] = []
         for record in self._records.of_intent(name):
             order = record.order
@@ -170,7 +255,8 @@ class IntentDesk:
                         purpose=order.purpose,
                     )
                 )
-        return legs
+        is_known = all(record.order.leg < len(legs) for record in self._records.of_intent(name))
+        return legs if is_known else []
 
     def _drive(self, name: IntentId, now_ns: int) -> None:
         """Step one intent until it waits or is done; ends because every try is counted."""
@@ -185,12 +271,13 @@ class IntentDesk:
                 if step.until_ns is not None:
                     self._wake_at(name, step.until_ns)
                 return
-            if not self._may_send():
-                if any(item.gross for item in fills):
-                    return
-                self._works[name] = leg_machine.stop(work, "fenced before anything filled")
-            else:
+            forbidden = self._forbids(step.purpose)
+            if forbidden is None:
                 self._works[name] = self._place(work, step, now_ns)
+            elif any(item.gross for item in fills):
+                return
+            else:
+                self._works[name] = leg_machine.stop(work, f"{forbidden}; nothing had filled")
 
     def _place(self, work: IntentWork, step: Place, now_ns: int) -> IntentWork:
         order = self._order(work, step, now_ns)
@@ -211,19 +298,7 @@ class IntentDesk:
 
     def _order(self, work: IntentWork, step: Place, now_ns: int) -> Order | Refusal:
         leg = work.legs[step.leg]
-        price = cross_price(
-            CrossRequest(
-                instrument=leg.instrument,
-                side=step.side,
-                quote=self._quote(leg),
-                slice=self._slice(leg.instrument),
-                cap_vol=step.cap_vol,
-                hedge_slippage=self._policy.hedge_slippage,
-                hedge_collar=self._policy.hedge_collar,
-                quote_age_max_ns=self._policy.quote_age_max_ns,
-                now_ns=now_ns,
-            )
-        )
+        price = cross_price(self._cross_request(leg, step, now_ns))
         if isinstance(price, Refusal):
             return price
         name = leg.instrument.instrument_id
@@ -249,6 +324,24 @@ class IntentDesk:
             attempt=step.attempt,
         )
 
+    def _cross_request(self, leg: Leg, step: Place, now_ns: int) -> CrossRequest:
+        instrument, policy = leg.instrument, self._policy
+        key = (instrument.underlying, instrument.expiry_ns or 0)
+        newest = self._slice_at(*key)
+        return CrossRequest(
+            instrument=instrument,
+            side=step.side,
+            quote=self._quote(leg),
+            slice=newest or self._slices_last.get(key),
+            slice_is_last=newest is None,
+            degraded_factor=None if step.purpose is OrderPurpose.OPEN else policy.degraded_factor,
+            cap_vol=step.cap_vol,
+            hedge_slippage=policy.hedge_slippage,
+            hedge_collar=policy.hedge_collar,
+            quote_age_max_ns=policy.quote_age_max_ns,
+            now_ns=now_ns,
+        )
+
     def _covers(self, name: InstrumentId, step: Place) -> bool:
         """Whether what is held is at least what a close takes off."""
         held = self._books.positions().get(name, leg_machine.ZERO) * -step.side.sign
@@ -270,7 +363,7 @@ class IntentDesk:
         return LegRequest(
             intent=intent,
             options=self._catalogue.options(command.underlying, expiry_ns),
-            perpetual=self._catalogue.get(named)
+            named=self._catalogue.get(named)
             if named is not None and self._catalogue.is_listed(named)
             else None,
             slice=self._slice_at(command.underlying, expiry_ns),
@@ -282,11 +375,8 @@ class IntentDesk:
     def _quote(self, leg: Leg) -> Quote | None:
         return self._quotes.get(leg.instrument.instrument_id)
 
-    def _slice(self, instrument: Instrument) -> SurfaceSlice | None:
-        return self._slice_at(instrument.underlying, instrument.expiry_ns or 0)
-
     def _slice_at(self, underlying: str, expiry_ns: int) -> SurfaceSlice | None:
-        surface = self.surfaces.get(underlying)
+        surface = self._surfaces.get(underlying)
         if surface is None:
             return None
         return next((item for item in surface.slices if item.expiry_ns == expiry_ns), None)
@@ -312,6 +402,7 @@ class IntentDesk:
         self._gateway.watch(sorted({item.instrument_id for item in legs if item.is_option}))
 
     def _complete(self, command: ExecutionCommand, done: Done, now_ns: int) -> None:
+        self._flattening.pop(command.intent_id, None)
         event: Event = IntentCompleted(
             ts_event=now_ns,
             ts_init=now_ns,
@@ -322,6 +413,12 @@ class IntentDesk:
             detail=done.detail,
         )
         self._publish(event)
+
+
+def _purpose(intent: Intent) -> OrderPurpose:
+    if intent.intent_type is IntentType.HEDGE_DELTA:
+        return OrderPurpose.HEDGE
+    return OrderPurpose.CLOSE if intent.intent_type.is_reduction else OrderPurpose.OPEN
 
 
 def _told(refusal: Refusal) -> str:

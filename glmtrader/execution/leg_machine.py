@@ -133,15 +133,18 @@ def resume(
 ) -> IntentWork:
     """Pick up an intent after a restart: its decision is stale, so nothing new is opened.
 
-    A pair is balanced by unwinding; anything else ends with what it has done.
+    A pair is balanced by unwinding, and a reduction is carried through, lest one leg of what it
+    closes stays alone; a hedge ends with what it has done.
     """
     work = begin(command, legs, policy, now_ns=now_ns)
+    phase = Phase.UNWINDING if work.paired else Phase.WORKING
+    ends = legs[0].purpose is OrderPurpose.HEDGE
     return msgspec.structs.replace(
         work,
         orders_made=tuple(orders_made),
-        phase=Phase.UNWINDING if work.paired else Phase.WORKING,
-        deadline_ns=now_ns + policy.unwind_budget_ns,
-        stopped="" if work.paired else "interrupted by a restart",
+        phase=phase,
+        deadline_ns=now_ns + _budget_ns(phase, policy),
+        stopped="interrupted by a restart" if ends else "",
         last_refusal="interrupted by a restart",
     )
 
@@ -167,6 +170,22 @@ def refused(
         vetoed=vetoed,
         last_refusal=detail,
         next_try_ns=now_ns + policy.retry_delay_ns,
+    )
+
+
+def retreat(work: IntentWork, reason: str, policy: ExecutionPolicy, *, now_ns: int) -> IntentWork:
+    """Open nothing more: a pair is balanced by unwinding its first leg, all else goes on."""
+    if not work.paired or work.phase in (Phase.UNWINDING, Phase.DONE):
+        return work
+    return msgspec.structs.replace(
+        work,
+        phase=Phase.UNWINDING,
+        leg=0,
+        tries=0,
+        vetoed=False,
+        deadline_ns=now_ns + policy.unwind_budget_ns,
+        next_try_ns=now_ns,
+        last_refusal=reason,
     )
 
 

@@ -41,14 +41,15 @@ class LegRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that choosing legs may depend on.
 
     Attributes:
-        options: listed options of the intent's expiry. perpetual: the hedge instrument.
+        options: listed options of the intent's expiry. named: the listed instrument that the
+            intent names: what to hedge with, or the one position to reduce.
         slice: P at that expiry; None where the surface has none.
         held: signed positions of the account.
     """
 
     intent: Intent
     options: Sequence[Instrument]
-    perpetual: Instrument | None
+    named: Instrument | None
     slice: SurfaceSlice | None
     held: Mapping[InstrumentId, Decimal]
     strangle_delta: float
@@ -62,14 +63,36 @@ def plan_legs(request: LegRequest) -> tuple[Leg, ...] | Refusal:
         return Refusal("no_quantity", f"quantity {intent.quantity} is not positive")
     if intent.intent_type is IntentType.HEDGE_DELTA:
         return _hedge(request)
+    if intent.intent_type.is_reduction and intent.instrument_id is not None:
+        return _reduction_of_one(request)
     if intent.expiry_ns is None:
         return Refusal("no_expiry", f"{intent.intent_type} names no expiry")
     if intent.expiry_ns <= request.now_ns:
         return Refusal("expired", f"expiry {intent.expiry_ns} has passed at {request.now_ns}")
-    if intent.intent_type.is_reduction:
-        return _reduction(request)
+    return _reduction(request) if intent.intent_type.is_reduction else _opening(request)
+
+
+def _opening(request: LegRequest) -> tuple[Leg, ...] | Refusal:
     pair = _pair_for(request)
     return pair if isinstance(pair, Refusal) else _opened(request, pair)
+
+
+def legs_left(request: LegRequest, begun: Sequence[Leg]) -> tuple[Leg, ...]:
+    """What a reduction by expiry still has to close beside the legs that it has begun.
+
+    Calls and puts each up to what the intent asks for, less what the begun legs take; none where
+    the intent is no reduction of an expiry, or the expiry has passed.
+    """
+    intent = request.intent
+    is_over = intent.expiry_ns is None or intent.expiry_ns <= request.now_ns
+    if not intent.intent_type.is_reduction or intent.instrument_id is not None or is_over:
+        return ()
+    names = {leg.instrument.instrument_id for leg in begun}
+    left = {True: intent.quantity, False: intent.quantity}
+    for leg in begun:
+        left[bool(leg.instrument.is_call)] -= leg.quantity
+    held = [entry for entry in _held_nearest_first(request) if entry[0].instrument_id not in names]
+    return _closing(held, left, _reducing_side(intent))
 
 
 def _pair_for(request: LegRequest) -> tuple[Instrument, Instrument] | Refusal:
@@ -82,7 +105,7 @@ def _pair_for(request: LegRequest) -> tuple[Instrument, Instrument] | Refusal:
 
 
 def _hedge(request: LegRequest) -> tuple[Leg, ...] | Refusal:
-    instrument, intent = request.perpetual, request.intent
+    instrument, intent = request.named, request.intent
     if instrument is None:
         return Refusal("missing_leg", f"no listed instrument to hedge with: {intent.instrument_id}")
     if intent.action not in (Action.BUY, Action.SELL):
@@ -176,26 +199,53 @@ def _opened(request: LegRequest, pair: tuple[Instrument, Instrument]) -> tuple[L
 
 def _reduction(request: LegRequest) -> tuple[Leg, ...] | Refusal:
     """Close what is held of the expiry, calls and puts each up to the quantity asked for."""
+    intent, held = request.intent, _held_nearest_first(request)
+    if not held:
+        return Refusal("nothing_held", f"nothing to close for {intent.intent_type} at its expiry")
+    left = {True: intent.quantity, False: intent.quantity}
+    legs = _closing(held, left, _reducing_side(intent))
+    return legs or _too_small(held[0][0], intent.quantity)
+
+
+def _reducing_side(intent: Intent) -> Side:
+    return Side.SELL if intent.intent_type is IntentType.REDUCE_LONG_GAMMA else Side.BUY
+
+
+def _held_nearest_first(request: LegRequest) -> list[tuple[Instrument, Decimal]]:
+    """What is held in the intent's direction, the strikes nearest its own first."""
     intent = request.intent
-    sign = 1 if intent.intent_type is IntentType.REDUCE_LONG_GAMMA else -1
+    sign = -_reducing_side(intent).sign
     held = [
         (item, quantity * sign)
         for item in request.options
         if (quantity := request.held.get(item.instrument_id, Decimal(0))) * sign > 0
     ]
-    if not held:
-        return Refusal("nothing_held", f"nothing to close for {intent.intent_type} at its expiry")
     target = Decimal(repr(intent.strike_usd)) if intent.strike_usd is not None else Decimal(0)
     held.sort(key=lambda entry: (abs((entry[0].strike or target) - target), bool(entry[0].is_call)))
-    side = Side.SELL if sign > 0 else Side.BUY
-    legs = _closing(held, intent.quantity, side)
-    return legs or _too_small(held[0][0], intent.quantity)
+    return held
+
+
+def _reduction_of_one(request: LegRequest) -> tuple[Leg, ...] | Refusal:
+    """Close what is held of the instrument named, whatever its kind, up to the quantity."""
+    instrument, intent = request.named, request.intent
+    if instrument is None:
+        return Refusal("missing_leg", f"{intent.instrument_id} is not listed")
+    side = _reducing_side(intent)
+    held = request.held.get(instrument.instrument_id, Decimal(0)) * -side.sign
+    if held <= 0:
+        return Refusal("nothing_held", f"nothing of {instrument.instrument_id} to close")
+    quantity = instrument.quantity_down(min(held, intent.quantity))
+    if quantity == 0:
+        return _too_small(instrument, held)
+    leg = Leg(instrument=instrument, side=side, quantity=quantity, purpose=OrderPurpose.CLOSE)
+    return (leg,)
 
 
 def _closing(
-    held: Sequence[tuple[Instrument, Decimal]], quantity: Decimal, side: Side
+    held: Sequence[tuple[Instrument, Decimal]], wanted: Mapping[bool, Decimal], side: Side
 ) -> tuple[Leg, ...]:
-    left = {True: quantity, False: quantity}
+    """Closing legs for calls (True) and puts (False), each up to what is wanted of its kind."""
+    left = dict(wanted)
     legs = []
     for instrument, size in held[:LEGS_MAX]:
         is_call = bool(instrument.is_call)

@@ -32,6 +32,8 @@ class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             points). cap_finish_vol: for the leg that is missing once the other is filled;
             cap_unwind_vol: for taking a filled leg back.
         hedge_slippage: through the far touch, as a fraction; hedge_collar: from the mark.
+        degraded_factor: how much wider caps and collar are for a close or a hedge whose quote is
+            stale or whose expiry has no surface now; an opening has no price then.
         strangle_delta: absolute delta of both legs of a strangle.
         leg_budget_ns: time for the attempts of one leg; finish_budget_ns, unwind_budget_ns: for
             the wider ones. retry_delay_ns: between attempts, so that quotes can come back.
@@ -44,7 +46,8 @@ class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         report_interval_ns: between reconciliations; report_retry_ns: while one is unanswered or
             something is unresolved; report_lost_ns: an unanswered request is given up.
         grace_slack_ns: added to the grace of a not-found, for clocks that differ.
-        mismatches_max: reports in a row that must disagree before trading halts.
+        mismatches_max: reports in a row that must disagree before trading halts, the last of them
+            mismatch_window_ns or more after the first: a fact may be on its way for seconds.
         expiry_grace_ns: after an expiry, how long its delivery may be outstanding.
         external_orders: what to do about orders of others.
     """
@@ -54,6 +57,7 @@ class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     cap_unwind_vol: float = 0.10
     hedge_slippage: float = 0.0005
     hedge_collar: float = 0.005
+    degraded_factor: float = 2.0
     strangle_delta: float = 0.25
     leg_budget_ns: int = 10 * SECOND_NS
     finish_budget_ns: int = 10 * SECOND_NS
@@ -71,6 +75,7 @@ class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     report_lost_ns: int = 20 * SECOND_NS
     grace_slack_ns: int = 2 * SECOND_NS
     mismatches_max: int = 3
+    mismatch_window_ns: int = 30 * SECOND_NS
     expiry_grace_ns: int = 10 * MINUTE_NS
     external_orders: ExternalOrders = ExternalOrders.HALT
 
@@ -90,6 +95,7 @@ class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
                     f" {self.hedge_collar}], or that is not below 1"
                 ),
             ),
+            (self.degraded_factor >= 1, f"degraded_factor {self.degraded_factor} is below 1"),
             *(
                 (getattr(self, name) > 0, f"{name} {getattr(self, name)} must be positive")
                 for name in bounds

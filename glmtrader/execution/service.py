@@ -100,7 +100,9 @@ class ExecutionService:
         self._books = books
         self._publish = publish
         self._policy = policy
-        self._killed = False
+        self._killed: KillSwitchSet | None = None
+        self._failed: str | None = None
+        self._agreed = False
         self._facts = FactLog()
         self._gateway = Gateway(venue, approvals, journal, publish)
         self._sync = AccountSync(
@@ -125,7 +127,7 @@ class ExecutionService:
             timers=timers,
             publish=publish,
             policy=policy,
-            may_send=self._may_send,
+            forbids=self._forbidden,
         )
 
     @property
@@ -136,7 +138,7 @@ class ExecutionService:
     @property
     def is_killed(self) -> bool:
         """Whether the kill switch is engaged."""
-        return self._killed
+        return self._killed is not None
 
     def has_work(self) -> bool:
         """Whether an order or an intent is unfinished."""
@@ -159,7 +161,7 @@ class ExecutionService:
     def _fold(self, event: Event) -> None:
         match event:
             case KillSwitchSet():
-                self._killed = event.engaged
+                self._killed = event if event.engaged else None
             case IntentCompleted():
                 self._desk.forget(event.intent_id)
             case OrderCommand() if event.order.account_id == self._venue.account_id:
@@ -198,7 +200,7 @@ class ExecutionService:
     def _react(self, event: Event, now_ns: int) -> None:
         match event:
             case VolatilitySurface():
-                self._desk.surfaces[event.underlying] = event
+                self._desk.on_surface(event)
             case OrderCommand() if event.order.account_id == self._venue.account_id:
                 self._on_order_command(event, now_ns)
             case TimerFired() if event.component == self.name:
@@ -208,7 +210,8 @@ class ExecutionService:
             case KillSwitchSet():
                 self._on_kill(event, now_ns)
             case ComponentFailed() if event.fatal:
-                self._emergency(f"{event.component} crashed: {event.error}", now_ns)
+                self._failed = f"{event.component} crashed: {event.error}"
+                self._emergency(self._failed, now_ns)
             case _ if getattr(event, "account_id", None) == self._venue.account_id:
                 self._react_of_account(event, now_ns)
             case _:
@@ -233,10 +236,13 @@ class ExecutionService:
                 self._sync.on_fact(event, now_ns)
             case _:
                 pass
+        was_agreed, self._agreed = self._agreed, self._sync.agrees
+        if self._agreed and not was_agreed and self.mode is TradingMode.HALTED:
+            self._go_on(now_ns)
 
     def _on_order_command(self, command: OrderCommand, now_ns: int) -> None:
         record = self.records.command(command)
-        forbidden = self._forbidden(command)
+        forbidden = self._forbidden(command.order.purpose)
         if forbidden is not None:
             self._gateway.drop(command)
             self._conclude(record, OrderStatus.REJECTED, f"not sent: {forbidden}", now_ns)
@@ -260,14 +266,23 @@ class ExecutionService:
             overdue_ns = command.order.valid_until_ns + self._policy.grace_slack_ns
             self._sync.hasten(overdue_ns + 1, now_ns)
 
-    def _forbidden(self, command: OrderCommand) -> str | None:
-        """What changed between the approval and this moment that forbids sending."""
-        if self._killed:
-            return "the kill switch is engaged"
+    def _forbidden(self, purpose: OrderPurpose) -> str | None:
+        """Why no order of this purpose may leave now; asked before the gate, and after it.
+
+        A halted account may close and hedge while its books are the venue's; where they are not,
+        only what a person asks for is closed. After a crash of a part of the core, nothing.
+        """
+        if self._failed is not None:
+            return self._failed
         if self.mode is TradingMode.FENCED:
             return "trading is fenced"
-        if self.mode is TradingMode.HALTED and command.order.purpose is OrderPurpose.OPEN:
+        if self._killed is not None:
+            closes = self._killed.flatten and purpose is OrderPurpose.CLOSE
+            return None if closes else "the kill switch is engaged"
+        if self.mode is TradingMode.HALTED and purpose is OrderPurpose.OPEN:
             return "trading is halted"
+        if self.mode is TradingMode.HALTED and not self._sync.agrees:
+            return "trading is halted and the books are not known to equal the venue's"
         return None
 
     def _on_order_news(self, event: OrderUpdate | Fill, now_ns: int) -> None:
@@ -305,41 +320,54 @@ class ExecutionService:
     def _on_mode(self, event: TradingModeChanged, now_ns: int) -> None:
         self._sync.on_mode(event)
         if event.mode is TradingMode.HALTED:
-            self._desk.stop_all(f"halted: {event.reason}", now_ns)
+            self._desk.halt(f"halted: {event.reason}", now_ns)
             for record in self.records.working():
                 name = record.order.client_order_id
                 self._gateway.ask_cancel(name, f"halted: {event.reason}", now_ns=now_ns)
-        elif self._may_send():
-            self._desk.unfenced(now_ns)
+        self._go_on(now_ns)
 
     def _on_kill(self, event: KillSwitchSet, now_ns: int) -> None:
-        self._killed = event.engaged
+        self._killed = event if event.engaged else None
         if event.engaged:
             self._gateway.cancel_all()
             self._desk.stop_all(f"kill switch: {event.source}", now_ns)
             self._sync.hasten(now_ns + self._policy.report_retry_ns, now_ns)
-        elif self._may_send():
+        else:
+            self._desk.flatten_no_more(f"kill switch cleared: {event.source}", now_ns)
+        self._go_on(now_ns)
+
+    def _go_on(self, now_ns: int) -> None:
+        """Work on where something may be sent again; a close may wherever anything may."""
+        if self._forbidden(OrderPurpose.CLOSE) is None:
             self._desk.unfenced(now_ns)
+            self._flatten(now_ns)
+
+    def _flatten(self, now_ns: int) -> None:
+        """Close what is held while the switch asks for it; round by round, until flat."""
+        if self._killed is None or self._forbidden(OrderPurpose.CLOSE) is not None:
+            return
+        if self._desk.flatten(self._killed.source, now_ns):
+            self._sync.hasten(now_ns + self._policy.report_retry_ns, now_ns)
 
     def _on_timer(self, key: str, now_ns: int) -> None:
         if key != TIMER_KEY:
             self._desk.on_timer(key, now_ns)
             return
         self.records.forget(keep=self._desk.active.keys(), now_ns=now_ns)
-        if self._killed and self.records.working():
+        if self._killed and any(
+            self._forbidden(record.order.purpose) for record in self.records.working()
+        ):
             self._gateway.cancel_all()
         for record in self.records.overstaying(now_ns):
             name = record.order.client_order_id
             self._gateway.ask_cancel(name, "rests past its valid_until", now_ns=now_ns)
         self._sync.on_timer(now_ns)
+        self._flatten(now_ns)
 
     def _emergency(self, reason: str, now_ns: int) -> None:
         self._gateway.cancel_all()
         self._sync.halt(reason, now_ns)
         self._desk.stop_all(reason, now_ns)
-
-    def _may_send(self) -> bool:
-        return not self._killed and self.mode is not TradingMode.FENCED
 
     def _conclude(self, record: OrderRecord, status: OrderStatus, reason: str, now_ns: int) -> None:
         """Publish what this process concludes about an order by itself."""

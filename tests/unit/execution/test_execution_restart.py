@@ -11,10 +11,12 @@ from execution_world import (
     PUT,
     Crash,
     World,
+    intent,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from glmtrader.domain.decisions import Action, IntentType
 from glmtrader.domain.order_events import (
     ExecutionCommand,
     Fill,
@@ -106,6 +108,27 @@ def test_crash_after_the_first_leg_unwinds_it() -> None:
     check_survived(world)
     assert world.completed() == [("unwound", D(0))]
     assert len(world.venue.submitted) == 3
+
+
+@pytest.mark.parametrize("script", ["fill", "half", "lost_ack", "lost_request", "none"])
+def test_crash_between_the_legs_of_a_reduction_carries_it_through(script: str) -> None:
+    """A reduction of which one leg was sent closes both, and no more than it was asked to."""
+    world = World().opened()
+    world.give(BUY_STRADDLE)
+    world.give(BUY_STRADDLE, 2)
+    world.run(3.0)
+    assert world.position(CALL) == world.position(PUT) == D("0.4")
+    world.venue.scripts.append(script)
+    world.give(intent(IntentType.REDUCE_LONG_GAMMA, Action.SELL_STRADDLE), 3)
+    world.bus.drain()
+    world.run(0.012)
+    world.journal.commit()
+    world.kill()
+    world.run_venue(3.0)
+    world.boot()
+    check_survived(world)
+    assert world.position(CALL) == world.position(PUT) == D("0.2")
+    assert world.completed()[-1] == ("filled", D("0.2"))
 
 
 def test_fill_that_came_while_down_is_booked_once() -> None:

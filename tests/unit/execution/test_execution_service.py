@@ -329,7 +329,7 @@ def test_books_that_differ_halt_with_both_figures() -> None:
     """Cash that the books do not have halts trading after a second look, naming both figures."""
     world = World().opened()
     world.venue.ledger.balances["BTC"] = D("1.5")
-    world.run(60.0)
+    world.run(90.0)
     assert world.mode() is TradingMode.HALTED
     halt = [e for e in world.seen(TradingModeChanged) if e.mode is TradingMode.HALTED]
     assert len(halt) == 1
@@ -340,7 +340,7 @@ def test_fence_by_a_person_after_a_halt_reconciles_and_opens() -> None:
     """A halt ends when a person fences the account and the venue agrees."""
     world = World().opened()
     world.venue.ledger.balances["BTC"] = D("1.5")
-    world.run(60.0)
+    world.run(90.0)
     world.venue.ledger.balances["BTC"] = D(0)
     world.run(60.0)
     assert world.mode() is TradingMode.HALTED
@@ -481,7 +481,7 @@ def test_orders_of_others_follow_the_policy(
     other.run(0.5)
     world = World(ExecutionPolicy(external_orders=policy))
     world.venue.orders = other.venue.orders
-    world.run(20.0)
+    world.run(50.0)
     assert world.service.mode is mode
     assert min(1, len([e for e in world.seen(OrderUpdate) if e.source == "external"])) == shown
     assert world.venue.orders["v-pq-1-1-0-0"].status is OrderStatus.ACCEPTED  # type: ignore[index]
@@ -491,7 +491,7 @@ def test_closed_books_halt_instead_of_trading() -> None:
     """Where the books could not be opened on the venue's history nothing is sent."""
     world = World()
     world.risk.is_opened = False
-    world.run(20.0)
+    world.run(50.0)
     assert world.mode() is TradingMode.HALTED
     halt = world.seen(TradingModeChanged)[-1]
     assert "books: ours not opened" in halt.reason

@@ -1,0 +1,100 @@
+"""Reconciliation goes on: through early timers, halts, silent venues and broken adapters."""
+
+from execution_world import ACCOUNT, World
+
+from glmtrader.domain.risk_events import RiskAlert, Severity, TradingMode, TradingModeChanged
+from glmtrader.domain.system_events import TimerFired, VenueStatusChanged
+from glmtrader.execution.account_sync import TIMER_KEY
+
+
+def test_timer_that_fires_early_is_armed_again() -> None:
+    """A timer a moment before its time does not end reconciliation."""
+    world = World().opened()
+    asked = len(world.venue.requests)
+    handle = world.service._sync._timer  # the timer itself is the state under test
+    assert handle is not None
+    handle[1].cancel()
+    now_ns = world.clock.now_ns()
+    world.bus.publish(
+        TimerFired(ts_event=now_ns, ts_init=now_ns, component=world.service.name, key=TIMER_KEY)
+    )
+    world.run(100.0)
+    assert len(world.venue.requests) > asked
+
+
+def change_mode(world: World, mode: TradingMode) -> None:
+    """Change the mode from outside."""
+    now_ns = world.clock.now_ns()
+    world.bus.publish(
+        TradingModeChanged(
+            ts_event=now_ns, ts_init=now_ns, account_id=ACCOUNT, mode=mode, reason="from outside"
+        )
+    )
+
+
+def said_last(world: World) -> TradingMode:
+    """The mode as everyone else heard it last."""
+    changes: list[TradingModeChanged] = world.seen(TradingModeChanged)
+    return changes[-1].mode
+
+
+def test_halt_is_not_undone_by_what_was_queued_before_it() -> None:
+    """A fence and an agreeing report that were on their way do not open a halted account."""
+    world = World().opened()
+    now_ns = world.clock.now_ns()
+    sync = world.service._sync
+    connected = VenueStatusChanged(
+        ts_event=now_ns,
+        ts_init=now_ns,
+        venue="deribit",
+        status="connected",
+        detail="test",
+        clock_offset_ns=0,
+    )
+    sync.on_status(connected, now_ns)
+    world.bus.publish(world.venue.report("queued", 0, ()))
+    sync.halt("a contradiction", now_ns)
+    world.run(60.0)
+    assert world.mode() is TradingMode.HALTED
+    assert said_last(world) is TradingMode.HALTED
+
+
+def test_opening_that_passes_a_halt_from_outside_is_taken_back() -> None:
+    """Where our own opening comes after another's halt, the halt is said again to everyone."""
+    world = World()
+    world.bus.drain()
+    report = world.venue.report("queued", 0, ())
+    world.bus.publish(report)
+    change_mode(world, TradingMode.HALTED)
+    world.run(60.0)
+    assert world.mode() is TradingMode.HALTED
+    assert said_last(world) is TradingMode.HALTED
+
+
+def test_opening_from_outside_does_not_release_a_halt() -> None:
+    """A halt ends by a fence, which compares first; an opening alone is answered by the halt."""
+    world = World().opened()
+    change_mode(world, TradingMode.HALTED)
+    change_mode(world, TradingMode.OPEN)
+    world.run(5.0)
+    assert world.mode() is TradingMode.HALTED
+    assert said_last(world) is TradingMode.HALTED
+    change_mode(world, TradingMode.FENCED)
+    world.run(5.0)
+    assert world.mode() is TradingMode.OPEN
+
+
+def test_venue_that_reports_no_more_fences_and_alerts() -> None:
+    """Three intervals without a comparison fence the account, with one critical alert."""
+    world = World().opened()
+    world.venue.reports_blocked = True
+    world.run(80.0)
+    assert world.mode() is TradingMode.OPEN
+    world.run(300.0)
+    assert world.mode() is TradingMode.FENCED
+    (alert,) = world.seen(RiskAlert)
+    assert alert.severity is Severity.CRITICAL
+    assert "not compared" in alert.message
+    world.venue.reports_blocked = False
+    world.run(30.0)
+    assert world.mode() is TradingMode.OPEN
