@@ -12,6 +12,7 @@ from glmtrader.domain.market_events import (
 )
 from glmtrader.domain.order_events import (
     CancelCommand,
+    CashTransferred,
     ExecutionCommand,
     Fill,
     FundingPaid,
@@ -48,6 +49,7 @@ from glmtrader.domain.system_events import (
 
 JOURNALED_EVENTS: tuple[type[Event], ...] = (
     CancelCommand,
+    CashTransferred,
     ComponentFailed,
     DecisionMade,
     ExecutionCommand,
@@ -87,6 +89,7 @@ __all__ = [
     "PASSING_EVENTS",
     "CancelCommand",
     "Candle",
+    "CashTransferred",
     "ChainSnapshot",
     "ComponentFailed",
     "DecisionMade",

@@ -1,8 +1,9 @@
 """The books of one account: balances in native currencies, positions, and what was booked already.
 
 Pure: a booking takes a `Ledger` and an event and gives the next `Ledger` with what changed. Only
-fills, funding, session settlements and deliveries move it; order states never do. *Cash* is a
-balance here: settled cash plus realised session profit, which must equal the venue's exactly.
+fills, funding, session settlements, deliveries and transfers move it; order states never do.
+*Cash* is a balance here: settled cash plus realised session profit, which must equal the venue's
+exactly.
 
 Every booking happens once. Each has a name (the trade id, or kind and cursor) and a cursor, the
 venue's ordering. `Ledger.cursor` says that everything before it is booked; names at or after it
@@ -17,7 +18,14 @@ import msgspec
 
 from glmtrader.domain.ids import AccountId, InstrumentId
 from glmtrader.domain.instruments import Instrument
-from glmtrader.domain.order_events import Fill, FundingPaid, OptionDelivered, SessionSettled
+from glmtrader.domain.order_events import (
+    Cashflow,
+    CashTransferred,
+    Fill,
+    FundingPaid,
+    OptionDelivered,
+    SessionSettled,
+)
 from glmtrader.domain.pnl import (
     ZERO,
     delivery_payoff,
@@ -38,7 +46,7 @@ from glmtrader.errors import LedgerError
 BOOKED_MAX: Final = 2048
 """Names remembered past the cursor; beyond it the older half is forgotten and the cursor moves."""
 
-Booking = Fill | FundingPaid | SessionSettled | OptionDelivered
+Booking = Fill | Cashflow
 """The events that move money or positions."""
 
 InstrumentLookup = Callable[[InstrumentId], Instrument | None]
@@ -81,7 +89,7 @@ class LedgerChange(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         cash: signed change of balances by currency, the fee included.
         realized_pnl: of this booking alone, before fees.
-        fee: paid, in `fee_currency`; zero for anything but a fill.
+        fee: paid, in `fee_currency`; zero for anything but a fill or a delivery.
     """
 
     instrument_id: InstrumentId
@@ -98,6 +106,8 @@ def booking_name(event: Booking) -> str:
         return event.trade_id
     if isinstance(event, OptionDelivered):
         return f"delivery/{event.underlying}/{event.expiry_ns}"
+    if isinstance(event, CashTransferred):
+        return f"transfer/{event.currency}/{event.cursor}"
     kind = "funding" if isinstance(event, FundingPaid) else "session"
     return f"{kind}/{event.instrument_id}/{event.cursor}"
 
@@ -149,6 +159,25 @@ def apply_funding(ledger: Ledger, event: FundingPaid) -> tuple[Ledger, LedgerCha
     return msgspec.structs.replace(booked, funding_paid=funding_paid), change
 
 
+def apply_transfer(ledger: Ledger, event: CashTransferred) -> tuple[Ledger, bool]:
+    """Book a deposit, withdrawal or transfer (positive amounts enter the account).
+
+    Returns:
+        The next ledger, and whether it changed: False when it was booked before.
+
+    Raises:
+        LedgerError: the transfer is another account's, or its amount is not finite.
+    """
+    _check_account(ledger, event)
+    if ledger.has_booked(event):
+        return ledger, False
+    if not event.amount.is_finite():
+        raise LedgerError(f"{booking_name(event)}: amount {event.amount} must be finite")
+    booked = _book(ledger, event, ())
+    balances = _added(booked.balances, event.currency, event.amount)
+    return msgspec.structs.replace(booked, balances=balances), True
+
+
 def apply_session_settlement(
     ledger: Ledger, event: SessionSettled, instrument: Instrument
 ) -> tuple[Ledger, LedgerChange | None]:
@@ -183,7 +212,10 @@ def apply_session_settlement(
 def apply_delivery(
     ledger: Ledger, event: OptionDelivered, lookup: InstrumentLookup
 ) -> tuple[Ledger, tuple[LedgerChange, ...]]:
-    """Deliver every option of one expiry at one price; the positions leave the books.
+    """Deliver every option of one expiry at one price, less fees; the positions leave the books.
+
+    A fee of an instrument that is not held is not booked: cash then differs from the venue's, and
+    reconciliation says so.
 
     Returns:
         One change an instrument held, by name; none when it was booked before.
@@ -204,7 +236,12 @@ def apply_delivery(
     booked = _book(ledger, event, tuple(changes))
     gone = {change.instrument_id for change in changes}
     positions = {key: item for key, item in booked.positions.items() if key not in gone}
-    return msgspec.structs.replace(booked, positions=positions), tuple(changes)
+    fees_paid = ledger.fees_paid
+    for change in changes:
+        if change.fee:
+            fees_paid = _added(fees_paid, change.fee_currency, change.fee)
+    after = msgspec.structs.replace(booked, positions=positions, fees_paid=fees_paid)
+    return after, tuple(changes)
 
 
 def advance_cursor(ledger: Ledger, history: Iterable[Booking]) -> Ledger:
@@ -260,6 +297,7 @@ def _delivered(
     payoff = delivery_payoff(instrument, event.delivery_price_usd)
     cash = money(position.quantity * payoff)
     profit = cash - money(position.entry_value)
+    fee = event.fees.get(position.instrument_id, ZERO)
     return LedgerChange(
         instrument_id=position.instrument_id,
         position=msgspec.structs.replace(
@@ -268,8 +306,10 @@ def _delivered(
             entry_value=ZERO,
             realized_pnl=position.realized_pnl + profit,
         ),
-        cash={instrument.settlement_currency: cash},
+        cash={instrument.settlement_currency: cash - fee},
         realized_pnl=profit,
+        fee=fee,
+        fee_currency=instrument.settlement_currency,
     )
 
 

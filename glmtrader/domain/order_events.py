@@ -148,7 +148,12 @@ class SessionSettled(Event, frozen=True, kw_only=True):
 
 
 class OptionDelivered(Event, frozen=True, kw_only=True):
-    """An expiry's delivery price became final; every option of it settles on this one number."""
+    """An expiry's delivery price became final; every option of it settles on this one number.
+
+    Attributes:
+        fees: paid for the delivery by instrument, in its settlement currency; an instrument
+            that is absent paid none.
+    """
 
     topic: ClassVar[str] = "account.delivery"
 
@@ -157,6 +162,27 @@ class OptionDelivered(Event, frozen=True, kw_only=True):
     expiry_ns: int
     delivery_price_usd: Decimal
     cursor: int
+    fees: dict[InstrumentId, Decimal] = msgspec.field(default_factory=dict)
+
+
+class CashTransferred(Event, frozen=True, kw_only=True):
+    """Cash entered (positive) or left (negative) the account; nothing was earned or lost by it.
+
+    Attributes:
+        kind: the venue's own word: deposit, withdrawal, transfer and the like.
+    """
+
+    topic: ClassVar[str] = "account.transfer"
+
+    account_id: AccountId
+    currency: str
+    amount: Decimal
+    kind: str
+    cursor: int
+
+
+Cashflow = FundingPaid | SessionSettled | OptionDelivered | CashTransferred
+"""What moves cash without an order."""
 
 
 class VenueOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,7 +221,7 @@ class VenueReport(Event, frozen=True, kw_only=True):
         orders: open orders, and those asked for by client id in `resolved`.
         resolved: client ids asked for one by one; those not in `orders` were not found.
         fills: all since the cursor that was asked for, ascending.
-        cashflows: funding, settlements and deliveries since that cursor, ascending.
+        cashflows: funding, settlements, deliveries and transfers since that cursor, ascending.
         positions: signed quantities by instrument; absent means flat.
         complete: False where it answers only `resolved` and says nothing of the rest.
     """
@@ -208,6 +234,6 @@ class VenueReport(Event, frozen=True, kw_only=True):
     orders: tuple[VenueOrder, ...]
     resolved: tuple[ClientOrderId, ...]
     fills: tuple[Fill, ...]
-    cashflows: tuple[FundingPaid | SessionSettled | OptionDelivered, ...]
+    cashflows: tuple[Cashflow, ...]
     positions: dict[InstrumentId, Decimal]
     balances: tuple[VenueBalance, ...]

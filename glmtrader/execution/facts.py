@@ -10,6 +10,7 @@ from collections.abc import Callable
 from glmtrader.domain.event import Event
 from glmtrader.domain.ledger import Booking, booking_name
 from glmtrader.domain.order_events import (
+    CashTransferred,
     Fill,
     FundingPaid,
     OptionDelivered,
@@ -17,7 +18,7 @@ from glmtrader.domain.order_events import (
     VenueReport,
 )
 
-FACT_TYPES = (Fill, FundingPaid, SessionSettled, OptionDelivered)
+FACT_TYPES = (Fill, FundingPaid, SessionSettled, OptionDelivered, CashTransferred)
 FACTS_MAX = 65_536
 """Facts since the last reconciliation; more means that none has succeeded for far too long."""
 

@@ -17,6 +17,7 @@ from glmtrader.domain.event import Event
 from glmtrader.domain.market_events import VolatilitySurface
 from glmtrader.domain.order_events import (
     CancelCommand,
+    CashTransferred,
     ExecutionCommand,
     Fill,
     FundingPaid,
@@ -59,6 +60,7 @@ class ExecutionService:
 
     EVENTS: ClassVar[tuple[type[Event], ...]] = (
         CancelCommand,
+        CashTransferred,
         ComponentFailed,
         ExecutionCommand,
         Fill,
@@ -172,7 +174,9 @@ class ExecutionService:
                 self.records.update(event)
             case VenueReport():
                 self._facts.report(event, self._books.has_booked)
-            case Fill() | FundingPaid() | SessionSettled() | OptionDelivered():
+            case (
+                Fill() | FundingPaid() | SessionSettled() | OptionDelivered() | CashTransferred()
+            ):
                 self._facts.see(event)
                 if isinstance(event, Fill):
                     self.records.fill(event)

@@ -24,15 +24,22 @@ from glmtrader.domain.ledger import (
     apply_fill,
     apply_funding,
     apply_session_settlement,
+    apply_transfer,
     from_snapshot,
 )
 from glmtrader.domain.market_events import InstrumentsListed, VolatilitySurface
-from glmtrader.domain.order_events import Fill, FundingPaid, OptionDelivered, SessionSettled
+from glmtrader.domain.order_events import (
+    CashTransferred,
+    Fill,
+    FundingPaid,
+    OptionDelivered,
+    SessionSettled,
+)
 from glmtrader.domain.risk_events import LedgerSnapshot, PortfolioRisk
 from glmtrader.domain.system_events import RunStarted
 from glmtrader.kernel.journal import open_for_reading, read_records
 from glmtrader.research.marking import InstrumentLookup, mark, open_positions
-from glmtrader.research.pnl_interval import GREEKS, Booked, Moment, actual, shares
+from glmtrader.research.pnl_interval import GREEKS, Booked, Moment, PnlBooking, actual, shares
 from glmtrader.risk.opening import known
 from glmtrader.risk.pricing import SurfaceView
 
@@ -98,6 +105,7 @@ class PnlBook:
     """
 
     EVENTS: ClassVar[tuple[type[Event], ...]] = (
+        CashTransferred,
         Fill,
         FundingPaid,
         InstrumentsListed,
@@ -142,6 +150,8 @@ class PnlBook:
                 self._on_snapshot(event)
             case Fill() | FundingPaid() | SessionSettled() | OptionDelivered():
                 self._on_booking(event)
+            case CashTransferred():
+                self._on_transfer(event)
             case _:
                 pass
 
@@ -179,7 +189,20 @@ class PnlBook:
     def _is_ours(self, event: LedgerSnapshot | PortfolioRisk | Booking) -> bool:
         return self._ledger is not None and event.account_id == self._ledger.account_id
 
-    def _on_booking(self, event: Booking) -> None:
+    def _on_transfer(self, event: CashTransferred) -> None:
+        """Count a transfer as if it had been there at the start: nobody earned or lost it."""
+        if self._ledger is None or not self._is_ours(event):
+            return
+        self._ledger, is_new = apply_transfer(self._ledger, event)
+        if not is_new or self._closed is None or self._equity_usd is None:
+            return
+        start = self._closed
+        self._closed = msgspec.structs.replace(start, ledger=apply_transfer(start.ledger, event)[0])
+        if start.marks.has_price(event.currency):
+            moved_usd = float(event.amount) * start.marks.usd(event.currency)
+            self._equity_usd = (self._equity_usd[0] + moved_usd, self._equity_usd[1])
+
+    def _on_booking(self, event: PnlBooking) -> None:
         if self._ledger is None or not self._is_ours(event):
             return
         self._ledger, changes = _book(self._ledger, event, self._lookup)
@@ -238,7 +261,7 @@ def of_journal(path: Path) -> Attribution | None:
 
 
 def _book(
-    ledger: Ledger, event: Booking, lookup: InstrumentLookup
+    ledger: Ledger, event: PnlBooking, lookup: InstrumentLookup
 ) -> tuple[Ledger, tuple[LedgerChange, ...]]:
     if isinstance(event, OptionDelivered):
         return apply_delivery(ledger, event, lookup)

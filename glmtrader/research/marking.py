@@ -51,6 +51,10 @@ class Marks(msgspec.Struct, frozen=True, kw_only=True):
     perpetuals: dict[InstrumentId, float]
     options: dict[InstrumentId, OptionMark]
 
+    def has_price(self, currency: str) -> bool:
+        """Whether a currency can be counted in USD."""
+        return currency in DOLLARS or currency in self.prices
+
     def usd(self, currency: str) -> float:
         """USD for one unit of a currency.
 

@@ -16,9 +16,9 @@ import numpy as np
 
 from glmtrader.domain.ids import InstrumentId
 from glmtrader.domain.instruments import Instrument
-from glmtrader.domain.ledger import Booking, Ledger, LedgerChange
+from glmtrader.domain.ledger import Ledger, LedgerChange
 from glmtrader.domain.market_events import FloatArray
-from glmtrader.domain.order_events import Fill, FundingPaid, OptionDelivered
+from glmtrader.domain.order_events import Fill, FundingPaid, OptionDelivered, SessionSettled
 from glmtrader.quant.attribution import OptionInterval, attribute
 from glmtrader.research.marking import Held, Marks, carried, row_of
 from glmtrader.risk.portfolio import DOLLARS
@@ -28,6 +28,10 @@ GREEKS: Final = ("delta", "gamma", "vega", "theta", "vanna", "volga")
 
 Share = tuple[str, str, float]
 """A row (coin or underlying), a part of its P&L, and USD."""
+
+
+PnlBooking = Fill | FundingPaid | SessionSettled | OptionDelivered
+"""The bookings that earn or cost; a transfer does neither."""
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +46,7 @@ class Booked(msgspec.Struct, frozen=True, kw_only=True):
     """What one booking did to one instrument."""
 
     instrument: Instrument
-    booking: Booking
+    booking: PnlBooking
     change: LedgerChange
 
 
@@ -74,9 +78,13 @@ def actual(start: Moment, booked: Sequence[Booked], end: Moment) -> dict[str, fl
 
 
 def _coin_equity(moment: Moment) -> dict[str, float]:
-    """Equity in every currency but dollars."""
+    """Equity in every currency but dollars; coins without a price count as nothing, as in risk."""
     balances = moment.ledger.balances.items()
-    equity = {coin: float(cash) for coin, cash in balances if coin not in DOLLARS}
+    equity = {
+        coin: float(cash)
+        for coin, cash in balances
+        if coin not in DOLLARS and moment.marks.has_price(coin)
+    }
     for instrument, position in moment.held:
         coin = instrument.settlement_currency
         if coin not in DOLLARS:
@@ -89,7 +97,7 @@ def _coin_shares(start: Moment, end: Marks) -> list[Share]:
     return [
         (coin, "coin", amount * (end.usd(coin) - start.marks.usd(coin)))
         for coin, amount in _coin_equity(start).items()
-        if amount
+        if amount and end.has_price(coin)
     ]
 
 
@@ -119,7 +127,7 @@ def _cash_shares(booked: Iterable[Booked], end: Marks) -> list[Share]:
         underlying = item.instrument.underlying
         cash = {currency: float(amount) for currency, amount in item.change.cash.items()}
         fee, currency = float(item.change.fee), item.change.fee_currency
-        if isinstance(item.booking, Fill):
+        if fee:
             cash[currency] = cash.get(currency, 0.0) + fee
             paid.append((row_of(currency, underlying), "fees", -fee * end.usd(currency)))
         paid.extend(
@@ -147,7 +155,7 @@ def _traded_shares(booked: Iterable[Booked], start: Moment, end: Moment) -> list
     return found
 
 
-def _part_of(booking: Booking) -> str:
+def _part_of(booking: PnlBooking) -> str:
     if isinstance(booking, FundingPaid):
         return "funding"
     return "delivery" if isinstance(booking, OptionDelivered) else "execution"

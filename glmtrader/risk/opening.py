@@ -15,9 +15,16 @@ from glmtrader.domain.ledger import (
     apply_fill,
     apply_funding,
     apply_session_settlement,
+    apply_transfer,
     booking_name,
 )
-from glmtrader.domain.order_events import Fill, FundingPaid, SessionSettled, VenueReport
+from glmtrader.domain.order_events import (
+    CashTransferred,
+    Fill,
+    FundingPaid,
+    SessionSettled,
+    VenueReport,
+)
 from glmtrader.domain.pnl import ZERO
 from glmtrader.errors import LedgerError
 
@@ -30,6 +37,8 @@ def book(ledger: Ledger, event: Booking, lookup: InstrumentLookup) -> Ledger:
     """
     if isinstance(event, FundingPaid):
         return apply_funding(ledger, event)[0]
+    if isinstance(event, CashTransferred):
+        return apply_transfer(ledger, event)[0]
     if isinstance(event, Fill):
         return apply_fill(ledger, event, known(event.instrument_id, lookup))[0]
     if isinstance(event, SessionSettled):

@@ -23,7 +23,13 @@ from glmtrader.domain import ledger as books
 from glmtrader.domain.ids import AccountId
 from glmtrader.domain.instruments import Instrument, InstrumentKind
 from glmtrader.domain.ledger import Ledger
-from glmtrader.domain.order_events import Fill, FundingPaid, OptionDelivered, SessionSettled
+from glmtrader.domain.order_events import (
+    CashTransferred,
+    Fill,
+    FundingPaid,
+    OptionDelivered,
+    SessionSettled,
+)
 from glmtrader.domain.pnl import open_pnl
 from glmtrader.domain.risk_events import LedgerSnapshot
 from glmtrader.errors import LedgerError
@@ -75,6 +81,50 @@ def funding(amount: str, cursor: int = 3) -> FundingPaid:
         currency="BTC",
         cursor=cursor,
     )
+
+
+def transfer(amount: str, currency: str = "BTC", cursor: int = 4) -> CashTransferred:
+    return CashTransferred(
+        ts_event=0,
+        ts_init=0,
+        account_id=ACCOUNT,
+        currency=currency,
+        amount=D(amount),
+        kind="deposit",
+        cursor=cursor,
+    )
+
+
+def test_a_transfer_moves_cash_and_nothing_else() -> None:
+    """A deposit enters the balance, a withdrawal leaves it; neither is a fee, nor funding."""
+    deposited, changed = books.apply_transfer(start(BTC="1"), transfer("0.5"))
+    withdrawn, _ = books.apply_transfer(deposited, transfer("-0.2", cursor=5))
+    assert changed
+    assert withdrawn.balances == {"BTC": D("1.3")}
+    assert (withdrawn.fees_paid, withdrawn.funding_paid) == ({}, {})
+
+
+def test_a_transfer_is_booked_once() -> None:
+    """The stream's and the history's word of one transfer count once, each currency apart."""
+    once, _ = books.apply_transfer(start(), transfer("0.5"))
+    again, changed = books.apply_transfer(once, transfer("0.5"))
+    other, _ = books.apply_transfer(once, transfer("7", "USDC"))
+    assert not changed
+    assert again is once
+    assert other.balances == {"BTC": D("0.5"), "USDC": D(7)}
+
+
+def test_a_transfer_of_no_number_is_refused() -> None:
+    """An amount that is not finite is never booked."""
+    with pytest.raises(LedgerError, match="finite"):
+        books.apply_transfer(start(), transfer("NaN"))
+
+
+def test_the_cursor_passes_a_booked_transfer() -> None:
+    """A transfer in the history stops the cursor until it is booked, like any booking."""
+    assert books.advance_cursor(start(), [transfer("1")]).cursor == 0
+    booked, _ = books.apply_transfer(start(), transfer("1"))
+    assert books.advance_cursor(booked, [transfer("1")]).cursor == 4
 
 
 def test_fee_in_a_third_currency() -> None:
@@ -183,6 +233,38 @@ def test_delivery_of_a_short_call_pays_out() -> None:
     held = book(start(BTC="1"), fill(INVERSE_CALL, "-1", "0.05"))
     after, _ = books.apply_delivery(held, delivery("120000"), BY_ID.get)
     assert after.balance("BTC") == D("0.8")
+
+
+def test_a_delivery_pays_its_fees() -> None:
+    """The fee of each instrument held leaves cash and counts as paid; profit is before fees."""
+    held = book(
+        start(BTC="1"),
+        fill(INVERSE_CALL, "0.5", "0.04", trade_id="c"),
+        fill(INVERSE_PUT, "0.5", "0.03", trade_id="p"),
+    )
+    fees = {INVERSE_CALL.instrument_id: D("0.000075")}
+    told = msgspec.structs.replace(delivery("100000"), fees=fees)
+    after, changes = books.apply_delivery(held, told, BY_ID.get)
+    assert after.balance("BTC") == D("1.015") - D("0.000075")
+    assert after.fees_paid["BTC"] == D("0.000075")
+    assert [change.realized_pnl for change in changes] == [D("0.03"), D("-0.015")]
+    assert [change.fee for change in changes] == [D("0.000075"), D(0)]
+
+
+def test_a_delivery_fee_of_something_not_held_is_left_to_reconciliation() -> None:
+    """What the books do not hold pays no fee here: the cash then differs, and that is said."""
+    told = msgspec.structs.replace(
+        delivery("100000"), fees={INVERSE_CALL.instrument_id: D("0.000075")}
+    )
+    after, _ = books.apply_delivery(start(BTC="1"), told, BY_ID.get)
+    assert after.balance("BTC") == D(1)
+
+
+def test_a_delivery_of_an_older_journal_has_no_fees() -> None:
+    """A record written before fees were known reads as one without fees."""
+    raw = msgspec.json.encode(delivery("1")).replace(b',"fees":{}', b"")
+    assert b"fees" not in raw
+    assert msgspec.json.decode(raw, type=OptionDelivered).fees == {}
 
 
 def test_delivery_is_booked_once_and_leaves_others() -> None:

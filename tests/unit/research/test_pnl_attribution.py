@@ -25,7 +25,13 @@ from pnl_cases import (
 from glmtrader.domain.event import Event
 from glmtrader.domain.ids import AccountId
 from glmtrader.domain.instruments import DAY_NS
-from glmtrader.domain.order_events import Fill, FundingPaid, OptionDelivered, SessionSettled
+from glmtrader.domain.order_events import (
+    CashTransferred,
+    Fill,
+    FundingPaid,
+    OptionDelivered,
+    SessionSettled,
+)
 from glmtrader.domain.risk_events import PortfolioRisk
 from glmtrader.quant.black76_scalar import greeks_one, price_one
 from glmtrader.research.attribution import PARTS, Attribution, Pnl, PnlBook, fold
@@ -85,6 +91,45 @@ def test_a_fee_in_coin_counts_at_the_price_that_followed() -> None:
         coins="1",
     )
     assert parts_of(found.total) == pytest.approx({"fees": -90.0})
+
+
+def test_a_deposit_is_no_profit() -> None:
+    """One coin deposited between two marks earns the move of its price, and nothing else."""
+    deposited = CashTransferred(
+        ts_event=0,
+        ts_init=0,
+        account_id=MAIN,
+        currency="BTC",
+        amount=D(1),
+        kind="deposit",
+        cursor=5,
+    )
+    found = attributed(
+        risk(START_NS, 90_000, 90_000.0),
+        deposited,
+        risk(START_NS + 1, 91_000, 182_000.0),
+        coins="1",
+    )
+    assert parts_of(found.total) == pytest.approx({"coin": 2_000.0})
+    assert found.equity_start_usd == 180_000.0
+    assert found.unallocated == pytest.approx(0, abs=1e-6)
+
+
+def test_a_coin_without_a_price_counts_as_nothing() -> None:
+    """Dust in a coin that nobody prices stops no attribution."""
+    opened = (listed(), surface(START_NS), snapshot("1", "0"))
+    dust = CashTransferred(
+        ts_event=0,
+        ts_init=0,
+        account_id=MAIN,
+        currency="DOGE",
+        amount=D(1),
+        kind="airdrop",
+        cursor=5,
+    )
+    found = fold((*opened, dust, risk(START_NS, 9e4, 9e4), risk(START_NS + 1, 9.1e4, 9.1e4)))
+    assert found is not None
+    assert parts_of(found.total) == pytest.approx({"coin": 1_000.0})
 
 
 def unit_value(forward: float, days: float, vol: float, strike: float = STRIKE) -> float:
