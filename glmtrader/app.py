@@ -16,9 +16,28 @@ from glmtrader.config.loader import find, instances, without_secrets
 from glmtrader.config.schema import Config, Mode
 from glmtrader.domain.ids import AccountId
 from glmtrader.domain.instruments import DAY_NS, SECOND_NS
+from glmtrader.domain.market_events import InstrumentsListed
+from glmtrader.domain.order_events import (
+    ExecutionCommand,
+    Fill,
+    FundingPaid,
+    IntentCompleted,
+    OptionDelivered,
+    OrderCommand,
+    OrderUpdate,
+    SessionSettled,
+    VenueReport,
+)
 from glmtrader.domain.orders import Account
-from glmtrader.domain.risk_events import LedgerSnapshot
+from glmtrader.domain.risk_events import (
+    KillSwitchSet,
+    LedgerSnapshot,
+    PortfolioRisk,
+    TradingMode,
+    TradingModeChanged,
+)
 from glmtrader.domain.system_events import RunStarted
+from glmtrader.errors import JournalError
 from glmtrader.execution.service import ExecutionService
 from glmtrader.forecast.artefact import load_model
 from glmtrader.forecast.service import ForecastService
@@ -35,6 +54,35 @@ from glmtrader.strategies.engine import StrategyEngine
 from glmtrader.venues.port import Publish, Venue
 
 RETENTION_CHECK_NS: Final = 3600 * SECOND_NS
+
+RISK_FOLDS: Final = (
+    KillSwitchSet,
+    InstrumentsListed,
+    LedgerSnapshot,
+    PortfolioRisk,
+    Fill,
+    FundingPaid,
+    SessionSettled,
+    OptionDelivered,
+    OrderCommand,
+    OrderUpdate,
+    VenueReport,
+)
+"""Events of earlier runs that the books and the veto are restored from."""
+
+EXECUTION_FOLDS: Final = (
+    KillSwitchSet,
+    IntentCompleted,
+    ExecutionCommand,
+    OrderCommand,
+    OrderUpdate,
+    VenueReport,
+    Fill,
+    FundingPaid,
+    SessionSettled,
+    OptionDelivered,
+)
+"""Events of earlier runs that orders and intents are restored from."""
 
 _log = structlog.get_logger("glmtrader.app")
 
@@ -109,6 +157,8 @@ class System:
             policy=config.execution,
         )
 
+        self._restart_seq: int | None = None
+
     def start(self) -> None:
         """Fold the journal, record the start, and let every core component reach its inbox."""
         self._restore()
@@ -121,6 +171,19 @@ class System:
         register(self.execution.name, self.execution.run, *self.execution.EVENTS)
         self._retain_regularly()
 
+    def wind_down(self) -> None:
+        """Open nothing more; what is under way may finish, and reductions and hedges may pass."""
+        now_ns = self.clock.now_ns()
+        self.bus.publish(
+            TradingModeChanged(
+                ts_event=now_ns,
+                ts_init=now_ns,
+                account_id=self.venue.account_id,
+                mode=TradingMode.REDUCE_ONLY,
+                reason="stopping",
+            )
+        )
+
     def stop(self) -> None:
         """Snapshot what a restart folds from, end the core, and commit; the venue is stopped."""
         now_ns = self.clock.now_ns()
@@ -130,16 +193,13 @@ class System:
         self.journal.commit()
 
     def _restore(self) -> None:
-        kinds = {*StrategyEngine.FOLDS, *RiskService.EVENTS, *ExecutionService.EVENTS}
-        past = list(self.journal.fold(kinds | {LedgerSnapshot}))
-        for event in past:
-            if isinstance(event, StrategyEngine.FOLDS):
-                self.strategies.restore(event)
+        """Fold what earlier runs left, one room after the other, streaming."""
+        fold = self.journal.fold
+        for event in fold(StrategyEngine.FOLDS):
+            self.strategies.restore(event)
         self.strategies.forget_inputs()
-        self.risk.restore(past)
-        self.execution.restore(past)
-        if past:
-            _log.info("journal_folded", events=len(past), epoch=self.journal.epoch)
+        self.risk.restore(fold(RISK_FOLDS))
+        self.execution.restore(fold(EXECUTION_FOLDS))
 
     def _record_start(self) -> None:
         now_ns = self.clock.now_ns()
@@ -157,10 +217,38 @@ class System:
         )
 
     def _retain_regularly(self) -> None:
+        """Once an hour: write down what a restart folds from, and drop what lies before it."""
         now_ns = self.clock.now_ns()
-        keep_ns = round(self.config.journal.retention_days * DAY_NS)
-        self.journal.enforce_retention(keep_after_ns=now_ns - keep_ns)
         self.clock.call_at(now_ns + RETENTION_CHECK_NS, self._retain_regularly)
+        keep_after_ns = now_ns - round(self.config.journal.retention_days * DAY_NS)
+        if not self.journal.wants_retention(keep_after_ns=keep_after_ns):
+            return
+        if self._restart_seq is not None and not self.execution.has_work():
+            self._drop_old(keep_after_ns, self._restart_seq)
+        self._restart_seq = self.bus.seq + 1
+        self._publish_restart_set(now_ns)
+
+    def _drop_old(self, keep_after_ns: int, before_seq: int) -> None:
+        try:
+            self.journal.enforce_retention(keep_after_ns=keep_after_ns, before_seq=before_seq)
+        except JournalError as error:
+            _log.error("retention_failed", why=str(error))
+
+    def _publish_restart_set(self, now_ns: int) -> None:
+        """Everything that outlives its first record: instruments, books, memories, the switch."""
+        listed = tuple(self.catalogue.listed())
+        retired = self.catalogue.retired()
+        self.bus.publish(
+            InstrumentsListed(
+                ts_event=now_ns,
+                ts_init=now_ns,
+                venue=self.venue.name,
+                listed=(*retired, *listed),
+                delisted=tuple(item.instrument_id for item in retired),
+            )
+        )
+        self.risk.write_restart_set()
+        self.strategies.snapshot(now_ns)
 
 
 def open_journal(config: Config) -> Journal:

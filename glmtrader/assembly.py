@@ -9,7 +9,7 @@ from glmtrader.app import MakeVenue, account_path
 from glmtrader.config.schema import Config, Mode
 from glmtrader.domain.ids import AccountId
 from glmtrader.domain.instruments import DAY_NS, SECOND_NS
-from glmtrader.errors import DataError
+from glmtrader.errors import DataError, InputError
 from glmtrader.kernel.bus import Bus
 from glmtrader.kernel.clock import Clock
 from glmtrader.kernel.ids import generator
@@ -30,6 +30,8 @@ REQUEST_TIMEOUT_MS: Final = 1_000.0
 
 RECORDER_FLUSH_S: Final = 300.0
 """Real time between files of a recording; a backtest, which a kill does not hurt, writes by day."""
+
+TIME_IS_UP: Final = "the time is up"
 
 _ORIGIN_DECODER: Final = msgspec.json.Decoder(dict[str, int])
 
@@ -76,14 +78,42 @@ def generated_market(config: Config, start_ns: int) -> MarketModel:
     return GeneratedMarket(settings, rng=generator(config.market.seed, "market"), start_ns=start_ns)
 
 
-def recorded_market(config: Config) -> RecordedMarket:
-    """The recorded market of a backtest.
+class Span(msgspec.Struct, frozen=True):
+    """What a backtest goes through: a market from its first moment to its last.
+
+    Attributes:
+        moments_ns: when a recorded chain is shown; empty for a generated market.
+        ends_by: what ends it, for the summary.
+    """
+
+    market: MarketModel
+    start_ns: int
+    end_ns: int
+    moments_ns: tuple[int, ...]
+    ends_by: str
+
+
+def backtest_span(config: Config, duration_ns: int | None) -> Span:
+    """The recorded or generated market of a backtest, at most `duration_ns` of it.
 
     Raises:
         DataError: the recording is missing or cannot be read.
+        InputError: no duration for a generated market, which has no end.
     """
-    assert config.market.recorded is not None, "the schema demands it of a backtest"
-    return RecordedMarket(config.market.recorded)
+    if config.market.recorded is not None:
+        recorded = RecordedMarket(config.market.recorded)
+        start_ns, end_ns = recorded.start_ns, recorded.end_ns
+        ends_by = "the end of the recording"
+        if duration_ns is not None and start_ns + duration_ns < end_ns:
+            end_ns, ends_by = start_ns + duration_ns, TIME_IS_UP
+        return Span(recorded, start_ns, end_ns, recorded.snapshot_times(), ends_by)
+    if duration_ns is None:
+        raise InputError("a generated market has no end: say how much of it, for example --for 7d")
+    assert config.market.start is not None, "the schema demands it of a generated backtest"
+    start_ns = paper_start_ns(config, 0)
+    return Span(
+        generated_market(config, start_ns), start_ns, start_ns + duration_ns, (), TIME_IS_UP
+    )
 
 
 def paper_venue(

@@ -1,10 +1,13 @@
 """The edge that prints a run: reads the bus, writes lines, and counts for the summary."""
 
+import os
+import sys
 from collections import Counter
 from decimal import Decimal
 
 import click
 import msgspec
+import structlog
 
 from glmtrader.cli.lines import EQUITY_INTERVAL_NS, Line, Narrator, clock_time, spoken
 from glmtrader.cli.summary import pnl_fields
@@ -20,6 +23,8 @@ from glmtrader.domain.strategy_events import DecisionMade
 from glmtrader.kernel.bus import Bus, Subscription
 from glmtrader.research.attribution import PnlBook
 from glmtrader.research.marking import InstrumentLookup
+
+_log = structlog.get_logger("glmtrader.printer")
 
 PRINTED: tuple[type[Event], ...] = (
     DecisionMade,
@@ -60,6 +65,7 @@ class Printer:
         self._book = PnlBook(lookup)
         self._as_json = as_json
         self._quiet = quiet
+        self._reader_left = False
         self._counts: Counter[str] = Counter()
         self._fees: dict[str, Decimal] = {}
         self._first_ns: int | None = None
@@ -78,8 +84,18 @@ class Printer:
                     self.say(line)
 
     def say(self, line: Line) -> None:
-        """Print one line, as an object or for people."""
-        click.echo(msgspec.json.encode(line).decode() if self._as_json else spoken(line))
+        """Print one line, as an object or for people.
+
+        A reader that went away (`run ... | head`) ends the printing, never the trading.
+        """
+        if self._reader_left:
+            return
+        try:
+            click.echo(msgspec.json.encode(line).decode() if self._as_json else spoken(line))
+        except OSError as error:
+            self._reader_left = True
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  takes what the interpreter flushes at its end
+            _log.warning("output_lost", why=str(error))
 
     def summary(self, now_ns: int) -> Line:
         """Totals of the run so far."""

@@ -21,18 +21,25 @@ from glmtrader.config.schema import Config, Mode
 from glmtrader.domain.ids import AccountId
 from glmtrader.domain.instruments import HOUR_NS, SECOND_NS
 from glmtrader.domain.risk_events import TradingMode
+from glmtrader.domain.system_events import RunStarted
+from glmtrader.errors import ConfigurationError, GlmtraderError, TradingHaltedError
 from glmtrader.kernel.clock import LoopClock, VirtualClock, wall_now_ns
 from glmtrader.kernel.driver import (
     StopRequest,
+    first_error,
     keep_journal,
     run_virtual,
     settle,
+    settle_until,
     stopping_on_signals,
 )
 from glmtrader.kernel.journal import Journal
 from glmtrader.kernel.supervisor import Supervisor
 from glmtrader.web.server import ApiServer
 from glmtrader.web.views import ViewCache, WebScope
+
+WIND_DOWN_S_MAX: Final = 1.0
+"""Real time that unfinished intents get at a stop; what is left is picked up at the next start."""
 
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)([smhd])$")
 _UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -75,7 +82,7 @@ class _Options:
     "--for",
     "duration_s",
     type=Duration(),
-    help="Stop after 30s, 5m, 2h, 3d; of a backtest, recorded time.",
+    help="Stop after 30s, 5m, 2h, 3d; of a backtest, the market's time.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one object a line.")
 @click.option("--quiet", is_flag=True, help="Print the summary alone.")
@@ -107,48 +114,66 @@ async def _trade(config: Config, options: _Options) -> TradingMode:
 
 
 async def _supervise(system: System, options: _Options) -> TradingMode:
-    bus = system.bus
-    lookup = system.risk.inputs.instrument
-    printer = Printer(bus, lookup, as_json=options.as_json, quiet=options.quiet)
-    recorder = assembly.recorder(system.config, bus, system.clock)
     stop = StopRequest()
+    printer = _printer(system, options)
+    fatal: GlmtraderError | None = None
     with stopping_on_signals(stop), _api(system) as api:
-        async with Supervisor(system.clock, bus.publish) as supervisor:
-            supervisor.spawn("printer", printer.run)
-            if recorder is not None:
-                supervisor.spawn(recorder.name, recorder.run, restart=True)
-            _greet(system, options, None if api is None else api.url)
-            if api is not None:
-                supervisor.spawn("views", api.views.run, restart=True)
-                supervisor.spawn("api", api.run, restart=True)
-            system.start()
-            supervisor.spawn("bus", bus.run)
-            supervisor.spawn("journal", lambda: keep_journal(system.journal))
-            supervisor.spawn("venue", system.venue.run, restart=True)
-            await stop.wait(options.duration_s)
-            await supervisor.stop("venue")
-            await settle()
-            await supervisor.stop("bus")
-            system.stop()
-            await settle()
-            if recorder is not None:
-                await recorder.ended(RECORDER_END_S_MAX)
+        try:
+            await _run_until(system, printer, stop, options, api)
+        except* GlmtraderError as group:
+            fatal = first_error(group)
+    if fatal is not None:
+        raise TradingHaltedError(
+            f"stopped for safety, the venue's connection is closed: {fatal}"
+        ) from fatal
     _conclude(system, printer, stop.reason)
     return system.execution.mode
 
 
+async def _run_until(
+    system: System, printer: Printer, stop: StopRequest, options: _Options, api: ApiServer | None
+) -> None:
+    """Everything in one TaskGroup until a stop is asked for, then in reverse."""
+    bus = system.bus
+    recorder = assembly.recorder(system.config, bus, system.clock)
+    async with Supervisor(system.clock, bus.publish) as supervisor:
+        supervisor.spawn("printer", printer.run)
+        if recorder is not None:
+            supervisor.spawn(recorder.name, recorder.run, restart=True)
+        _greet(system, options, None if api is None else api.url)
+        if api is not None:
+            supervisor.spawn("views", api.views.run, restart=True)
+            supervisor.spawn("api", api.run, restart=True)
+        system.start()
+        supervisor.spawn("bus", bus.run)
+        supervisor.spawn("journal", lambda: keep_journal(system.journal, bus))
+        supervisor.spawn("venue", system.venue.run, restart=True)
+        await stop.wait(options.duration_s)
+        system.wind_down()
+        await settle_until(lambda: not system.execution.has_work(), seconds_max=WIND_DOWN_S_MAX)
+        await supervisor.stop("venue")
+        await settle()
+        await supervisor.stop("bus")
+        system.stop()
+        await settle()
+        if recorder is not None:
+            await recorder.ended(RECORDER_END_S_MAX)
+
+
+def _printer(system: System, options: _Options) -> Printer:
+    lookup = system.risk.inputs.instrument
+    return Printer(system.bus, lookup, as_json=options.as_json, quiet=options.quiet)
+
+
 async def _backtest(config: Config, options: _Options) -> TradingMode:
-    """Virtual time over recorded chains and candles, as fast as it goes."""
-    market = assembly.recorded_market(config)
-    until_ns = market.end_ns
-    if options.duration_s is not None:
-        until_ns = min(until_ns, market.start_ns + round(options.duration_s * SECOND_NS))
-    clock = VirtualClock(market.start_ns)
+    """Virtual time over a recorded or generated market, as fast as it goes."""
+    seconds = options.duration_s
+    span = assembly.backtest_span(config, None if seconds is None else round(seconds * SECOND_NS))
+    clock = VirtualClock(span.start_ns)
     _fresh(config)
     stop = StopRequest()
     with open_journal(config) as journal, stopping_on_signals(stop):
-        moments_ns = market.snapshot_times()
-        make_venue = assembly.paper_venue(config, market, market.start_ns, moments_ns)
+        make_venue = assembly.paper_venue(config, span.market, span.start_ns, span.moments_ns)
         system = System(config, clock=clock, journal=journal, make_venue=make_venue)
         printer = Printer(
             system.bus,
@@ -166,9 +191,10 @@ async def _backtest(config: Config, options: _Options) -> TradingMode:
             system.start()
             supervisor.spawn("venue", system.venue.run)
             await settle()
-            await run_virtual(clock, system.bus, until_ns=until_ns, should_stop=lambda: stop.is_set)
-            if until_ns < market.end_ns:
-                stop.ask("the time is up")
+            await run_virtual(
+                clock, system.bus, until_ns=span.end_ns, should_stop=lambda: stop.is_set
+            )
+            stop.ask(span.ends_by)
             await supervisor.stop("venue")
             system.stop()
             await settle()
@@ -202,8 +228,22 @@ def _api(system: System) -> Iterator[ApiServer | None]:
 
 
 def _fresh(config: Config) -> None:
-    """A backtest starts from nothing: the journal of the one before is replaced."""
+    """A backtest starts from nothing: the journal of the one before is replaced.
+
+    Raises:
+        ConfigurationError: the journal there is of real or paper trading; it is left alone.
+        JournalLockedError: it is being written.
+    """
     path = journal_path(config)
+    if not path.exists():
+        return
+    with Journal(path) as old:
+        modes = {event.mode for event in old.fold((RunStarted,)) if isinstance(event, RunStarted)}
+    if modes - {Mode.BACKTEST.value}:
+        raise ConfigurationError(
+            f"{path} is a journal of {', '.join(sorted(modes))} trading, which a backtest would"
+            " replace: give the backtest a data_dir of its own"
+        )
     for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
         path.with_name(name).unlink(missing_ok=True)
 
@@ -223,7 +263,7 @@ def _greet(system: System, options: _Options, status_url: str | None) -> None:
 
 def _conclude(system: System, printer: Printer, reason: str | None) -> None:
     summary = printer.summary(system.clock.now_ns())
-    summary["stopped_by"] = reason or "the end of the recording"
+    summary["stopped_by"] = reason
     summary["assumptions"] = assumptions(system.config)
     summary["journal"] = str(journal_path(system.config))
     summary["journal_digest"] = _digest(system.journal)

@@ -81,6 +81,11 @@ class MarketConfig(_Table, frozen=True):
         given = (self.generated is not None) + (self.recorded is not None)
         require((given <= 1, "give [market.generated] or [market.recorded], not both"))
 
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the same settings are the same market whenever it is run."""
+        return self.recorded is not None or (self.generated is not None and self.start is not None)
+
 
 class PaperConfig(_Table, frozen=True):
     """The paper account and its venue, the simulated exchange in process.
@@ -206,7 +211,7 @@ class Config(_Table, frozen=True):
             (not live or self.deribit is not None, "mode live needs a [deribit] table"),
             (not live or self.speed == 1.0, "speed is for paper mode: live runs at 1"),
             (
-                self.mode is not Mode.BACKTEST or self.market.recorded is not None,
-                "mode backtest needs [market.recorded]",
+                self.mode is not Mode.BACKTEST or self.market.is_fixed,
+                "mode backtest needs [market.recorded], or [market.generated] with market.start",
             ),
         )

@@ -7,7 +7,7 @@ import msgspec
 
 from glmtrader.domain.decisions import Decision, Intent, MarketState
 from glmtrader.domain.event import Event
-from glmtrader.domain.ids import AccountId, InstrumentId, IntentId, StrategyId
+from glmtrader.domain.ids import AccountId, InstrumentId, IntentId, StrategyId, TradeId
 
 
 class DecisionMade(Event, frozen=True, kw_only=True):
@@ -61,10 +61,14 @@ class LegHolding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StrategySnapshot(Event, frozen=True, kw_only=True):
-    """A strategy's holdings and memory at one point of the journal: a restart folds from here."""
+    """A strategy's holdings and memory at one point of the journal: a restart folds from here.
+
+    `booked` names the last trades that the holdings contain, so that none is counted twice.
+    """
 
     topic: ClassVar[str] = "state.strategy"
 
     strategy_id: StrategyId
     holdings: tuple[LegHolding, ...]
+    booked: tuple[TradeId, ...] = ()
     memory: str

@@ -138,6 +138,10 @@ class ExecutionService:
         """Whether the kill switch is engaged."""
         return self._killed
 
+    def has_work(self) -> bool:
+        """Whether an order or an intent is unfinished."""
+        return bool(self._desk.active or self.records.working())
+
     def restore(self, events: Iterable[Event]) -> None:
         """Fold what earlier runs journaled, in order; to be called before the bus steps `run`."""
         for event in events:

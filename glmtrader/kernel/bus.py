@@ -144,6 +144,8 @@ class Bus:
         self._subscriptions: list[Subscription] = []
         self.seq = seq_start
         self.stall_ns_max = 0
+        self._has_journaled = False
+        self._burst_journaled = asyncio.Event()
 
     @property
     def depth(self) -> int:
@@ -207,7 +209,15 @@ class Bus:
                 if self._queue.empty():
                     break
                 self._dispatch(self._queue.get_nowait())
+            if self._has_journaled:
+                self._has_journaled = False
+                self._burst_journaled.set()
             await asyncio.sleep(0)
+
+    async def burst_journaled(self) -> None:
+        """Wait until `run` has finished a burst that left something in the journal."""
+        await self._burst_journaled.wait()
+        self._burst_journaled.clear()
 
     def close(self) -> None:
         """Dispatch the rest, end every core coroutine and every subscription."""
@@ -223,6 +233,7 @@ class Bus:
         event_type = type(event)
         if self._journal is not None and event_type.journaled:
             self._journal.append(self.seq, event)
+            self._has_journaled = True
         started_ns = time.perf_counter_ns()
         for core in self._routes.get(event_type, ()):
             self._guarded_step(core, event)

@@ -3,15 +3,19 @@
 import asyncio
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
+from glmtrader.errors import GlmtraderError
 from glmtrader.kernel.bus import Bus
 from glmtrader.kernel.clock import VirtualClock
 from glmtrader.kernel.journal import Journal
 
 JOURNAL_COMMIT_S: Final = 0.1
-CHECKPOINT_BEATS: Final = 600
+CHECKPOINT_S: Final = 60.0
+
+SETTLE_LOOK_S: Final = 0.01
+"""Between two looks at whether something has settled."""
 
 TIMERS_BEFORE_EDGES: Final = 256
 """Virtual timers fired before printers and recorders get a turn of the loop."""
@@ -31,20 +35,26 @@ async def run_virtual(
     await asyncio.sleep(0)
 
 
-async def keep_journal(journal: Journal) -> None:
-    """Commit what no order waited for ten times a second, and checkpoint once a minute; real time.
+async def keep_journal(journal: Journal, bus: Bus) -> None:
+    """Commit what no order waited for after each burst, and checkpoint once a minute; real time.
+
+    The next order then waits for its own records alone. A burst that never ends, and a bus that
+    virtual time drains, are committed ten times a second.
 
     Raises:
         JournalError: the disk refuses; the process must not go on.
     """
-    beats = 0
+    loop = asyncio.get_running_loop()
+    checkpoint_s = loop.time() + CHECKPOINT_S
     try:
         while True:
-            await asyncio.sleep(JOURNAL_COMMIT_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(JOURNAL_COMMIT_S):
+                    await bus.burst_journaled()
             journal.commit()
-            beats += 1
-            if beats % CHECKPOINT_BEATS == 0:
+            if loop.time() >= checkpoint_s:
                 journal.checkpoint()
+                checkpoint_s = loop.time() + CHECKPOINT_S
     finally:
         journal.commit()
 
@@ -92,3 +102,17 @@ async def settle(tasks_turns: int = 3) -> None:
     """Give other tasks a few turns, so that what was published is read."""
     for _ in range(tasks_turns):
         await asyncio.sleep(0)
+
+
+async def settle_until(holds: Callable[[], bool], *, seconds_max: float) -> None:
+    """Wait until something is so, or for `seconds_max` of real time."""
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + seconds_max
+    while not holds() and loop.time() < until_s:  # noqa: ASYNC110  the core signals nobody
+        await asyncio.sleep(SETTLE_LOOK_S)
+
+
+def first_error(group: BaseExceptionGroup[GlmtraderError]) -> GlmtraderError:
+    """The first error of ours in a group, however deep."""
+    error = group.exceptions[0]
+    return first_error(error) if isinstance(error, BaseExceptionGroup) else error

@@ -28,6 +28,9 @@ DIGEST_BYTES: Final = 16
 BUFFER_RECORDS_MAX: Final = 512
 """Records held in memory before a commit is forced: what a kill -9 may lose of the unordered."""
 
+DELETE_RECORDS_MAX: Final = 20_000
+"""Records dropped in one go: some milliseconds of the loop's time."""
+
 Durability = Literal["process", "power"]
 """What a committed record survives: the death of the process, or of the machine."""
 
@@ -194,36 +197,58 @@ class Journal:
         return int(row[0] or 0)
 
     def size_mb(self) -> float:
-        """Size of the database in MiB, the write-ahead log left out."""
+        """Size of what the database holds in MiB, the write-ahead log and freed pages left out."""
         pages = self._connection.execute("PRAGMA page_count").fetchone()[0]
+        pages -= self._connection.execute("PRAGMA freelist_count").fetchone()[0]
         page_bytes = self._connection.execute("PRAGMA page_size").fetchone()[0]
         return float(pages * page_bytes) / 2**20
 
-    def enforce_retention(self, *, keep_after_ns: int) -> int:
+    def wants_retention(self, *, keep_after_ns: int) -> bool:
+        """Whether there is something older than `keep_after_ns`, or the file is too large."""
+        row = self._connection.execute("SELECT ts_ns FROM record ORDER BY seq LIMIT 1").fetchone()
+        return row is not None and (row[0] < keep_after_ns or self.size_mb() > self._size_mb_max)
+
+    def enforce_retention(self, *, keep_after_ns: int, before_seq: int) -> int:
         """Drop records older than `keep_after_ns`, or all possible ones above the size limit.
 
-        Never drops the last ledger snapshot or anything after it.
+        Args:
+            keep_after_ns: younger records stay while there is room.
+            before_seq: nothing from here on is dropped: a restart must find, from here on, every
+                snapshot that it folds from. At most `DELETE_RECORDS_MAX` go at once.
+
+        The file keeps its size: what was freed is written again, and no commit pays for a map of
+        pages that could be moved.
 
         Returns:
             How many records were dropped.
+
+        Raises:
+            JournalError: the disk refuses; nothing was dropped.
         """
         self.commit()
-        border = self.last_snapshot_seq()
-        oversize = self.size_mb() > self._size_mb_max
-        if not oversize:
+        border = before_seq
+        if self.size_mb() <= self._size_mb_max:
             row = self._connection.execute(
                 "SELECT min(seq) FROM record WHERE ts_ns >= ?", (keep_after_ns,)
             ).fetchone()
-            border = min(border, int(row[0])) if row[0] is not None else border
-        if border == 0:
+            border = border if row[0] is None else min(border, int(row[0]))
+        first = self._connection.execute("SELECT min(seq) FROM record").fetchone()[0]
+        if first is None or border <= first:
             return 0
+        return self._drop_before(min(border, int(first) + DELETE_RECORDS_MAX))
+
+    def _drop_before(self, border: int) -> int:
         base = _digest_at(self._connection, border - 1)
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.execute("UPDATE meta SET value = ? WHERE key = 'base_digest'", (base,))
-        dropped = self._connection.execute("DELETE FROM record WHERE seq < ?", (border,)).rowcount
-        self._connection.execute("COMMIT")
-        self._connection.execute("PRAGMA incremental_vacuum")
-        return dropped
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute("UPDATE meta SET value = ? WHERE key = 'base_digest'", (base,))
+            count = self._connection.execute("DELETE FROM record WHERE seq < ?", (border,)).rowcount
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise JournalError(f"journal {self.path} cannot drop old records: {error}") from error
+        return count
 
     def checkpoint(self) -> None:
         """Move the write-ahead log into the database; called when nothing is urgent."""
@@ -333,7 +358,6 @@ def _open(path: Path, durability: Durability) -> sqlite3.Connection:
         raise JournalError(f"journal {path} cannot be opened: {error}") from error
     # A commit writes whole pages, and records are small; an existing journal keeps its own size.
     connection.execute("PRAGMA page_size=2048")
-    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute(f"PRAGMA synchronous={'FULL' if durability == 'power' else 'NORMAL'}")
     connection.execute("PRAGMA wal_autocheckpoint=0")

@@ -7,7 +7,7 @@ from typing import Final
 
 from glmtrader.errors import JournalError
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 _VERSION_1 = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -61,4 +61,13 @@ def _create_version_1(connection: sqlite3.Connection) -> None:
     )
 
 
-_STEPS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_create_version_1,)
+def _index_snapshots_alone(connection: sqlite3.Connection) -> None:
+    """Each kind had its own leaf of the index: an order's commit wrote one more page a kind."""
+    connection.execute("DROP INDEX record_kind")
+    connection.execute("CREATE INDEX record_snapshot ON record(seq) WHERE kind = 'LedgerSnapshot'")
+
+
+_STEPS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (
+    _create_version_1,
+    _index_snapshots_alone,
+)

@@ -10,6 +10,9 @@ from glmtrader.domain.ids import InstrumentId
 from glmtrader.domain.instruments import Instrument
 from glmtrader.domain.market_events import ChainSnapshot, InstrumentsListed, MarketTick
 
+RETIRED_MAX = 4096
+"""Delisted instruments remembered: weeks of expiries, and nothing is held past its delivery."""
+
 
 class Quote(msgspec.Struct, frozen=True, kw_only=True):
     """Top of book in the instrument's own units; None where a side or the mark is absent."""
@@ -39,6 +42,8 @@ class Catalogue:
             gone = self._by_id.pop(instrument_id, None)
             if gone is not None:
                 self._delisted[instrument_id] = gone
+        while len(self._delisted) > RETIRED_MAX:
+            del self._delisted[next(iter(self._delisted))]
         self._by_expiry = self._options_by_expiry()
 
     def get(self, instrument_id: InstrumentId) -> Instrument | None:
@@ -59,6 +64,10 @@ class Catalogue:
             if item.underlying == underlying and item.is_perpetual:
                 return item
         return None
+
+    def retired(self) -> tuple[Instrument, ...]:
+        """Instruments that are listed no more and that positions may still refer to."""
+        return tuple(self._delisted.values())
 
     def listed(self) -> Iterable[Instrument]:
         """All instruments listed now."""

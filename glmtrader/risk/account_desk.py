@@ -56,6 +56,8 @@ class AccountDesk:
         self._inputs = inputs
         self.drawdown_pct = 0.0
         self._new_units: dict[InstrumentId, UnitRisk | None] = {}
+        self._priced_at: dict[str, float] = {}
+        self._marked_at: dict[InstrumentId, float] = {}
         self._order_times: deque[int] = deque(maxlen=limits.orders_per_minute_max)
         self._intent_times: deque[int] = deque(maxlen=limits.intents_per_hour_max)
 
@@ -193,8 +195,13 @@ class AccountDesk:
         """Price every unit anew and sum everything anew."""
         self.sync_positions()
         self._new_units.clear()
+        self._priced_at = dict(self._inputs.prices)
+        self._marked_at = dict(self._inputs.marks)
         exposures = [item for item in self.book.by_id.values() if not item.is_empty]
-        priced = [(item, self._inputs.pricing_input(item.instrument)) for item in exposures]
+        priced = [
+            (item, self._inputs.pricing_input(item.instrument, self._priced_at, self._marked_at))
+            for item in exposures
+        ]
         for item, _ in priced:
             item.unit = None
         inputs = [(item, found) for item, found in priced if found is not None]
@@ -207,24 +214,40 @@ class AccountDesk:
         """Value the account; None, and the reason in `missing`, where that is not possible."""
         if not self.is_opened:
             return None
+        self._value(trigger, now_ns)
+        if self.valuation is not None:
+            self._raise_peak(self.valuation.risk)
+        return None if self.valuation is None else self.valuation.risk
+
+    def revalue_filled(self, now_ns: int) -> PortfolioRisk | None:
+        """Value the account after a fill, without pricing what was not traded.
+
+        Everything is valued at the prices that the units have, and followed to the present ones:
+        present prices beside units priced earlier would let delta jump back to where it was.
+        """
+        if not self.is_opened:
+            return None
+        self._value("fill", now_ns)
+        return self.follow("fill", now_ns)
+
+    def _value(self, trigger: str, now_ns: int) -> None:
+        """Value the account at the prices that its units have."""
         self.book.settle()
-        prices = self._inputs.prices
+        prices = self._priced_at
         self.missing = portfolio.missing_input(self.account, self.ledger, self.book, prices)
         if self.missing is not None:
             self.valuation = None
-            return None
+            return
         self.valuation = portfolio.value(
             self.account,
             self.ledger,
             self.book,
             prices,
-            self._inputs.marks,
+            self._marked_at,
             peak=self.equity_peak,
             trigger=trigger,
             now_ns=now_ns,
         )
-        self._raise_peak(self.valuation.risk)
-        return self.valuation.risk
 
     def follow(self, trigger: str, now_ns: int) -> PortfolioRisk | None:
         """Follow the prices from the last valuation without a new one."""
@@ -372,7 +395,9 @@ class AccountDesk:
         if name not in self._new_units:
             if len(self._new_units) >= NEW_UNITS_MAX:
                 self._new_units.clear()
-            self._new_units[name] = self._inputs.unit(instrument, now_ns)
+            self._new_units[name] = self._inputs.unit(
+                instrument, self._priced_at, self._marked_at, now_ns
+            )
         return self._new_units[name]
 
 

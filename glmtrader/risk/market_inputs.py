@@ -4,6 +4,8 @@ Fed by the risk service, read by the rules; holds no clock. The newest word wins
 kept beside it, because a price without an age cannot fail closed.
 """
 
+from collections.abc import Mapping
+
 from glmtrader.domain.ids import InstrumentId
 from glmtrader.domain.instruments import Instrument
 from glmtrader.domain.market_events import MacroState, MarketTick, VolatilitySurface
@@ -81,20 +83,35 @@ class MarketInputs:
         if event.clock_offset_ns is not None:
             self.clock_offset_ns[event.venue] = event.clock_offset_ns
 
-    def pricing_input(self, instrument: Instrument) -> PricingInput | None:
-        """What pricing one unit takes; None without a price of its underlying."""
-        index = self.prices.get(instrument.underlying)
+    def pricing_input(
+        self,
+        instrument: Instrument,
+        prices: Mapping[str, float],
+        marks: Mapping[InstrumentId, float],
+    ) -> PricingInput | None:
+        """What pricing one unit takes; None without a price of its underlying.
+
+        Args:
+            prices, marks: one set for all that is added up; the newest of a moment.
+        """
+        index = prices.get(instrument.underlying)
         if index is None:
             return None
         if instrument.is_option:
             point = self.surfaces.point(instrument, index)
             return PricingInput(instrument=instrument, price_usd=index, point=point)
-        price_usd = self.marks.get(instrument.instrument_id, index)
+        price_usd = marks.get(instrument.instrument_id, index)
         return PricingInput(instrument=instrument, price_usd=price_usd, point=None)
 
-    def unit(self, instrument: Instrument, now_ns: int) -> UnitRisk | None:
+    def unit(
+        self,
+        instrument: Instrument,
+        prices: Mapping[str, float],
+        marks: Mapping[InstrumentId, float],
+        now_ns: int,
+    ) -> UnitRisk | None:
         """Price one unit of one instrument; None where an input is missing."""
-        found = self.pricing_input(instrument)
+        found = self.pricing_input(instrument, prices, marks)
         return None if found is None else price_units((found,), now_ns)[0]
 
     def _price(self, underlying: str, price_usd: float, ts_ns: int) -> None:

@@ -252,13 +252,15 @@ class RiskService:
             return
         now_ns = self._clock.now_ns()
         order = desk.take_fill(event, instrument, now_ns)
-        self._after_booking(desk, (change,), "fill", order.order if order else None)
+        strategy_id = order.order.strategy_id if order else None
+        self._publish(announce.position(desk.account, change, instrument, strategy_id, now_ns))
+        self._broadcast(desk, desk.revalue_filled(now_ns))
 
     def _on_cashflow(self, event: FundingPaid | SessionSettled | OptionDelivered) -> None:
         desk = self._desk(event.account_id)
         changes = self._book_cashflow(desk, event)
         if changes:
-            self._after_booking(desk, changes, "cashflow", None)
+            self._after_cashflow(desk, changes)
 
     def _book_cashflow(
         self, desk: AccountDesk, event: FundingPaid | SessionSettled | OptionDelivered
@@ -275,18 +277,13 @@ class RiskService:
             desk.ledger, change = books.apply_session_settlement(desk.ledger, event, instrument)
         return () if change is None else (change,)
 
-    def _after_booking(
-        self, desk: AccountDesk, changes: Sequence[LedgerChange], trigger: str, order: Order | None
-    ) -> None:
+    def _after_cashflow(self, desk: AccountDesk, changes: Sequence[LedgerChange]) -> None:
         now_ns = self._clock.now_ns()
-        strategy_id = None if order is None else order.strategy_id
         for change in changes:
             instrument = known(change.instrument_id, self.inputs.instrument)
-            self._publish(announce.position(desk.account, change, instrument, strategy_id, now_ns))
-        if trigger != "fill" or self._valued_ns is None:
-            # Beside units priced before the last move, delta would jump back to where it was.
-            desk.reprice(now_ns)
-        self._broadcast(desk, desk.revalue(trigger, now_ns))
+            self._publish(announce.position(desk.account, change, instrument, None, now_ns))
+        desk.reprice(now_ns)
+        self._broadcast(desk, desk.revalue("cashflow", now_ns))
 
     def _on_report(self, event: VenueReport) -> None:
         desk = self._desk(event.account_id)
@@ -430,6 +427,25 @@ class RiskService:
                 self._snapshots[name] = written
                 peak = desk.equity_peak
                 self._publish(books.to_snapshot(desk.ledger, ts_ns=now_ns, equity_peak=peak))
+
+    def write_restart_set(self) -> None:
+        """Write every book down, changed or not, and the kill switch while it is engaged.
+
+        What a restart needs of older records is then found after this point.
+        """
+        self._snapshots.clear()
+        self._write_snapshots()
+        if self.gate.kill_engaged:
+            now_ns = self._clock.now_ns()
+            self._publish(
+                KillSwitchSet(
+                    ts_event=now_ns,
+                    ts_init=now_ns,
+                    engaged=True,
+                    flatten=self.gate.kill_flatten,
+                    source="still engaged: written again before old records are dropped",
+                )
+            )
 
     def _desk(self, account_id: AccountId) -> AccountDesk:
         desk = self.desks.get(account_id)

@@ -26,7 +26,7 @@ from glmtrader.domain.strategy_events import DecisionMade, StrategyIntent, Strat
 from glmtrader.kernel.ids import IntentIds
 from glmtrader.kernel.inbox import Inbox
 from glmtrader.quant.trading_clock import TradingClock
-from glmtrader.strategies.holdings import with_fill, without_expiry
+from glmtrader.strategies.holdings import without_expiry
 from glmtrader.strategies.registry import KINDS, StrategyInstance, StrategyKind
 from glmtrader.strategies.state_builder import build_state
 from glmtrader.strategies.views import MarketViews, StrategyBook, belongs_to
@@ -127,7 +127,7 @@ class StrategyEngine:
         if isinstance(event, StrategySnapshot):
             for host in self._hosted:
                 if host.instance.strategy_id == event.strategy_id:
-                    host.book.restore(event.holdings, event.memory)
+                    host.book.restore(event)
             return
         if isinstance(event, DecisionMade):
             for host in self._hosted:
@@ -156,6 +156,7 @@ class StrategyEngine:
                     ts_init=now_ns,
                     strategy_id=host.instance.strategy_id,
                     holdings=holdings,
+                    booked=host.book.booked,
                     memory=host.book.memory,
                 )
             )
@@ -165,7 +166,7 @@ class StrategyEngine:
             case Fill():
                 for host in self._hosted:
                     if belongs_to(host.instance.strategy_id, event.client_order_id):
-                        host.book.holdings = with_fill(host.book.holdings, event)
+                        host.book.take_fill(event)
             case OptionDelivered():
                 for host in self._hosted:
                     if host.instance.underlying == event.underlying:

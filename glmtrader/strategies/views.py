@@ -1,9 +1,11 @@
 """What the engine knows, built from events alone, so that replay rebuilds it from the journal."""
 
+from collections import deque
 from decimal import Decimal
+from typing import Final
 
 from glmtrader.domain.event import Event
-from glmtrader.domain.ids import AccountId, ClientOrderId, InstrumentId, IntentId
+from glmtrader.domain.ids import AccountId, ClientOrderId, InstrumentId, IntentId, TradeId
 from glmtrader.domain.instruments import Instrument
 from glmtrader.domain.market_events import (
     InstrumentsListed,
@@ -11,9 +13,16 @@ from glmtrader.domain.market_events import (
     VolatilityForecast,
     VolatilitySurface,
 )
+from glmtrader.domain.order_events import Fill
 from glmtrader.domain.risk_events import PortfolioRisk, TradingMode, TradingModeChanged
-from glmtrader.domain.strategy_events import LegHolding
-from glmtrader.strategies.holdings import Holdings
+from glmtrader.domain.strategy_events import StrategySnapshot
+from glmtrader.strategies.holdings import Holdings, with_fill
+
+BOOKED_MAX: Final = 512
+"""Trade ids remembered: far more than one report can repeat."""
+
+RECENT_FILLS_MAX: Final = 64
+"""Fills offered again to a snapshot that was written behind them; fewer than `BOOKED_MAX`."""
 
 
 class MarketViews:
@@ -75,7 +84,10 @@ class MarketViews:
 
 
 class StrategyBook:
-    """What one strategy instance holds, remembers, and has under way."""
+    """What one strategy instance holds, remembers, and has under way.
+
+    A fill counts once for its trade id: streams and reports may both tell it.
+    """
 
     def __init__(self, memory: str) -> None:
         self.memory = memory
@@ -84,11 +96,34 @@ class StrategyBook:
         self.inflight_since_ns: int | None = None
         self.hold_reason: str | None = None
         self.hold_recorded_ns = 0
+        self._booked: dict[TradeId, None] = {}
+        self._recent: deque[Fill] = deque(maxlen=RECENT_FILLS_MAX)
 
-    def restore(self, holdings: tuple[LegHolding, ...], memory: str) -> None:
-        """Take over a snapshot."""
-        self.holdings = {item.instrument_id: item for item in holdings}
-        self.memory = memory
+    @property
+    def booked(self) -> tuple[TradeId, ...]:
+        """The last trades that the holdings contain, oldest first."""
+        return tuple(self._booked)
+
+    def take_fill(self, fill: Fill) -> None:
+        """Add a fill to the holdings, once."""
+        if fill.trade_id in self._booked:
+            return
+        self.holdings = with_fill(self.holdings, fill)
+        self._recent.append(fill)
+        self._booked[fill.trade_id] = None
+        if len(self._booked) > BOOKED_MAX:
+            del self._booked[next(iter(self._booked))]
+
+    def restore(self, snapshot: StrategySnapshot) -> None:
+        """Take over a snapshot, and what was told before it but not yet in it.
+
+        A snapshot is written behind whatever was queued when it was made.
+        """
+        self.holdings = {item.instrument_id: item for item in snapshot.holdings}
+        self.memory = snapshot.memory
+        self._booked = dict.fromkeys(snapshot.booked)
+        for fill in tuple(self._recent):
+            self.take_fill(fill)
 
 
 def belongs_to(strategy_id: str, client_order_id: ClientOrderId | None) -> bool:

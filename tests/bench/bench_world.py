@@ -245,7 +245,7 @@ async def live_world(config: Config) -> AsyncIterator[World]:
         async with Supervisor(clock, system.bus.publish) as supervisor:
             system.start()
             supervisor.spawn("bus", system.bus.run)
-            supervisor.spawn("journal", lambda: keep_journal(system.journal))
+            supervisor.spawn("journal", lambda: keep_journal(system.journal, system.bus))
             supervisor.spawn("venue", system.venue.run)
             await until(lambda: system.execution.mode is TradingMode.OPEN)
             await seed_positions(world, until_quiet)

@@ -36,7 +36,11 @@ def faults(folder: Path, text: str, **environment: str) -> list[str]:
         ("speed = 1.0\n", "x.toml:1: top level: key 'mode' is missing"),
         ('mode = "fast"\n', "x.toml:1: mode: Invalid enum value 'fast'"),
         ('mode = "live"\n', "x.toml:1: mode: mode live needs a [deribit] table"),
-        ('mode = "backtest"\n', "x.toml:1: mode: mode backtest needs [market.recorded]"),
+        (
+            'mode = "backtest"\n',
+            "x.toml:1: mode: mode backtest needs [market.recorded], or"
+            " [market.generated] with market.start",
+        ),
         (PAPER + 'underlyings = ["BTC", "BTC"]\n', "x.toml:2: underlyings:"),
         (PAPER + "[account]\nnumeraire = 'XAU'\n", "account.numeraire 'XAU' is no dollar"),
         (

@@ -86,13 +86,29 @@ async def test_the_journal_is_committed_while_nothing_is_ordered(tmp_path: Path)
     fired = TimerFired(ts_event=1, ts_init=1, component="test", key="x")
     with Journal(tmp_path / "a.journal") as journal:
         async with asyncio.TaskGroup() as group:
-            keeper = group.create_task(keep_journal(journal))
+            keeper = group.create_task(keep_journal(journal, Bus(VirtualClock(0))))
             journal.append(1, fired)
             await asyncio.sleep(2.5 * JOURNAL_COMMIT_S)
             assert journal.buffered == 0
             journal.append(2, fired)
             keeper.cancel()
         assert journal.buffered == 0
+
+
+@pytest.mark.asyncio
+async def test_a_burst_is_committed_when_it_is_over(tmp_path: Path) -> None:
+    """The next order waits for its own records alone: those of the last burst are on disk."""
+    with Journal(tmp_path / "a.journal") as journal:
+        bus = Bus(VirtualClock(0), journal=journal)
+        async with asyncio.TaskGroup() as group:
+            dispatcher = group.create_task(bus.run())
+            keeper = group.create_task(keep_journal(journal, bus))
+            await settle()
+            bus.publish(TimerFired(ts_event=1, ts_init=1, component="test", key="x"))
+            await settle(6)
+            assert (journal.seq, journal.buffered) == (1, 0)
+            dispatcher.cancel()
+            keeper.cancel()
 
 
 @pytest.mark.asyncio
@@ -106,7 +122,7 @@ async def test_a_disk_that_refuses_ends_the_keeper(
 
         monkeypatch.setattr(journal, "commit", refuse)
         with pytest.raises(JournalError, match="full"):
-            await keep_journal(journal)
+            await keep_journal(journal, Bus(VirtualClock(0)))
         monkeypatch.undo()
 
 

@@ -113,26 +113,42 @@ def test_the_digest_names_the_history(tmp_path: Path) -> None:
     assert digests[0] != digests[2]
 
 
-def test_retention_never_drops_the_last_snapshot_or_what_follows(tmp_path: Path) -> None:
-    """A restart folds from the last ledger snapshot, so that stays, and the chain still holds."""
+def test_retention_drops_nothing_from_where_a_restart_folds(tmp_path: Path) -> None:
+    """However old it is, what a restart needs stays, and the chain of digests still holds."""
     path = tmp_path / "a.journal"
     with Journal(path) as journal:
         journal.append(1, timer("old", 1))
         journal.append(2, snapshot(2))
         journal.append(3, timer("young", 3))
-        assert journal.enforce_retention(keep_after_ns=100) == 1
+        journal.commit()
+        assert journal.wants_retention(keep_after_ns=100)
+        assert journal.enforce_retention(keep_after_ns=100, before_seq=2) == 1
     assert events_of(path) == [snapshot(2), timer("young", 3)]
 
 
 def test_retention_keeps_what_is_young_enough(tmp_path: Path) -> None:
-    """Records inside the retention time stay, snapshot or not."""
+    """Records inside the retention time stay, needed or not."""
     path = tmp_path / "a.journal"
     with Journal(path) as journal:
         for seq in (1, 2, 3):
             journal.append(seq, timer(f"{seq}", seq * 10))
         journal.append(4, snapshot(40))
-        assert journal.enforce_retention(keep_after_ns=20) == 1
+        assert journal.enforce_retention(keep_after_ns=20, before_seq=4) == 1
+        assert not journal.wants_retention(keep_after_ns=20)
     assert len(events_of(path)) == 3
+
+
+def test_an_oversized_journal_drops_young_records_too(tmp_path: Path) -> None:
+    """Above the size limit, age protects nothing; what a restart needs still stays."""
+    path = tmp_path / "a.journal"
+    with Journal(path, size_mb_max=1) as journal:
+        for seq in range(1, 8):
+            journal.append(seq, timer("x" * 300_000, 100))
+        journal.append(8, snapshot(100))
+        journal.commit()
+        assert journal.wants_retention(keep_after_ns=0)
+        assert journal.enforce_retention(keep_after_ns=0, before_seq=8) == 7
+    assert events_of(path) == [snapshot(100)]
 
 
 def test_a_journal_of_a_newer_version_is_refused(tmp_path: Path) -> None:

@@ -251,7 +251,7 @@ def test_a_delivery_ends_the_holding() -> None:
 def test_snapshots_come_hourly_and_say_what_is_held() -> None:
     """One an hour for each instance, of the event that is an hour after the last."""
     host = Host(PQ).ready()
-    host.send(fill(CALL, "0.1"), fill(PUT, "0.1"))
+    host.send(fill(CALL, "0.1", trade="t1"), fill(PUT, "0.1", trade="t2"))
     just_before = host.send(surface(now_ns=NOW_NS + HOUR_NS - 1))
     assert not [event for event in just_before if isinstance(event, StrategySnapshot)]
     said = host.send(surface(now_ns=NOW_NS + HOUR_NS))
@@ -352,3 +352,35 @@ def test_the_engine_awaits_nothing_but_its_inbox() -> None:
 def test_two_instances_of_one_name_are_a_mistake() -> None:
     with pytest.raises(AssertionError, match="repeat"):
         Host(PQ, PQ)
+
+
+def test_a_fill_told_twice_is_held_once() -> None:
+    """A stream and a report may both tell a trade; its id counts it once."""
+    host = Host(PQ).ready()
+    host.send(*(fill(item, "-0.1", trade=name) for item, name in PAIR), surface())
+    (first,) = [item.state.position for item in decisions(host.send(surface()))]
+    (again,) = [
+        item.state.position
+        for item in decisions(
+            host.send(*(fill(item, "-0.1", trade=name) for item, name in PAIR), surface())
+        )
+    ]
+    assert first == again == D("-0.1")
+
+
+def test_a_snapshot_written_behind_a_fill_does_not_lose_it() -> None:
+    """What was queued before the snapshot is told before it, and is in it after a restart."""
+    before, after = Host(PQ).ready(), Host(PQ)
+    call, put = (fill(item, "-0.1", trade=name) for item, name in PAIR)
+    (snapshot,) = [
+        event
+        for event in before.send(call, surface(now_ns=NOW_NS + HOUR_NS))
+        if isinstance(event, StrategySnapshot)
+    ]
+    for event in (call, put, snapshot):
+        after.engine.restore(event)
+    said = after.ready().send(surface())
+    assert decisions(said)[-1].state.position == D("-0.1")
+
+
+PAIR = ((CALL, "t1"), (PUT, "t2"))
