@@ -49,10 +49,15 @@ class Bookkeeper:
 
     def deposit(self, name: str, balances: dict[str, Decimal], ts_ns: int) -> None:
         """Pay starting balances in."""
-        account = self.account(name)
         for currency, amount in sorted(balances.items()):
-            account.state.cash[currency] = account.cash(currency) + amount
-            self._book(account, TransactionKind.DEPOSIT, currency, amount, ts_ns)
+            self.transfer(name, currency, amount, ts_ns)
+
+    def transfer(self, name: str, currency: str, amount: Decimal, ts_ns: int) -> CashBooked:
+        """Pay in a positive amount, or out a negative one."""
+        account = self.account(name)
+        account.state.cash[currency] = account.cash(currency) + amount
+        kind = TransactionKind.WITHDRAWAL if amount < 0 else TransactionKind.DEPOSIT
+        return CashBooked(transaction=self._book(account, kind, currency, amount, ts_ns))
 
     def account(self, name: str) -> ExchangeAccount:
         """The account of a name.

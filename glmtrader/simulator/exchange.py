@@ -8,7 +8,8 @@ and changes nothing.
 
 Times of day are processed in order inside one `advance`: at each boundary expiries are delivered at
 their one price, then funding is booked, then (08:00 UTC) perpetuals are settled at their mark.
-Requests do not move the market: a request between two steps meets the market of the last step.
+Requests do not move the market: a request between two steps meets the market of the last step. One
+that comes after such a boundary, before any `advance` reached it, passes the boundary first.
 
 After `restore` into a model that starts later, the boundaries in between are caught up on the first
 `advance`: deliveries at the model's delivery price, settlements at the first mark there is.
@@ -90,10 +91,7 @@ class SimulatedExchange(ExchangeQueries):
     def advance(self, now_ns: int) -> list[ExchangeEvent]:
         """Move time and the market; returns what happened, in order."""
         assert now_ns >= self._now_ns, f"time went back from {self._now_ns} to {now_ns}"
-        for boundary_ns in self._boundaries(now_ns):
-            self._move(boundary_ns)
-            self._deliver(boundary_ns)
-            self._pass_boundary(boundary_ns)
+        self._pass_boundaries(now_ns)
         self._move(now_ns)
         self._deliver(now_ns)
         self._relist()
@@ -252,6 +250,23 @@ class SimulatedExchange(ExchangeQueries):
             self._cross()
         return self._happened()
 
+    def deposit(
+        self, account: str, currency: str, amount: Decimal, now_ns: int
+    ) -> list[ExchangeEvent]:
+        """Pay cash into an account; a negative amount is withdrawn.
+
+        Raises:
+            ExchangeRefusedError: no such account, or less is available than is to leave.
+        """
+        assert amount.is_finite(), f"a deposit of {amount} {currency}"
+        self._arrive(now_ns)
+        if amount < 0 and self.account_summary(account, currency).available_funds + amount < 0:
+            raise ExchangeRefusedError(
+                "not_enough_funds", f"{-amount} {currency} is more than can be withdrawn"
+            )
+        self._desk.events.append(self._keeper.transfer(account, currency, amount, now_ns))
+        return self._happened()
+
     # --- persistence ----------------------------------------------------------------------------
 
     def snapshot(self) -> bytes:
@@ -285,6 +300,9 @@ class SimulatedExchange(ExchangeQueries):
 
     def _arrive(self, now_ns: int) -> None:
         assert now_ns >= self._now_ns, f"time went back from {self._now_ns} to {now_ns}"
+        if now_ns == self._now_ns:
+            return
+        self._pass_boundaries(now_ns)
         self._accrue(now_ns - self._now_ns)
         self._now_ns = now_ns
 
@@ -315,6 +333,12 @@ class SimulatedExchange(ExchangeQueries):
         """Let the crowd meet resting orders, unless trading is paused."""
         if self._platform is PlatformState.OPEN and self._now_ns >= self._settling_until_ns:
             self._desk.cross_resting(self._now_ns)
+
+    def _pass_boundaries(self, until_ns: int) -> None:
+        for boundary_ns in self._boundaries(until_ns):
+            self._move(boundary_ns)
+            self._deliver(boundary_ns)
+            self._pass_boundary(boundary_ns)
 
     def _boundaries(self, until_ns: int) -> list[int]:
         """Moments up to `until_ns` at which something is booked, ascending."""

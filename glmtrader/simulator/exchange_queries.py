@@ -186,6 +186,10 @@ class ExchangeQueries:
         """Whether an instrument is listed now."""
         return self._listing.is_listed(instrument_id)
 
+    def is_known(self, instrument_id: InstrumentId) -> bool:
+        """Whether an instrument is listed or still held: anything may be asked of it."""
+        return self._listing.is_known(instrument_id)
+
     def instrument(self, instrument_id: InstrumentId) -> Instrument:
         """One instrument, listed or still held.
 

@@ -138,6 +138,7 @@ class TransactionKind(StrEnum):
     SETTLEMENT = "settlement"
     DELIVERY = "delivery"
     DEPOSIT = "deposit"
+    WITHDRAWAL = "withdrawal"
 
 
 class DeliveredPosition(msgspec.Struct, frozen=True, kw_only=True):

@@ -102,6 +102,10 @@ class Listing:
         """Whether it is listed now."""
         return instrument_id in self._listed
 
+    def is_known(self, instrument_id: InstrumentId) -> bool:
+        """Whether it is listed, or remembered because somebody holds it."""
+        return instrument_id in self._known
+
     def perpetuals(self) -> tuple[Instrument, ...]:
         """Every known perpetual."""
         return self._perpetuals

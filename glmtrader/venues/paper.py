@@ -14,6 +14,7 @@ after a kill the account still has what the trader was told.
 import asyncio
 from bisect import bisect_right
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -22,7 +23,7 @@ import structlog
 
 from glmtrader.domain.event import Event
 from glmtrader.domain.ids import AccountId, ClientOrderId, InstrumentId, VenueOrderId
-from glmtrader.domain.instruments import SECOND_NS
+from glmtrader.domain.instruments import SECOND_NS, Instrument
 from glmtrader.domain.market_events import InstrumentsListed
 from glmtrader.domain.order_events import OrderUpdate
 from glmtrader.domain.orders import Order, OrderStatus
@@ -242,6 +243,11 @@ class PaperVenue:
         """Operator or fault: lock the platform, take it down, or open it."""
         self._tell(self.exchange.set_platform(state, reason, self._clock.now_ns()))
 
+    def deposit(self, currency: str, amount: Decimal) -> None:
+        """Operator: pay cash in; a negative amount is withdrawn."""
+        now_ns = self._clock.now_ns()
+        self._tell(self.exchange.deposit(self._config.account, currency, amount, now_ns))
+
     def _reconnect(self) -> None:
         if self._step_timer is None:
             return
@@ -269,7 +275,8 @@ class PaperVenue:
                 f"{path} was saved at {self.exchange.now_ns} ns, later than the clock's {now_ns}:"
                 " start the clock there or move the file away"
             )
-        self._cancel_all("cancel_on_disconnect")
+        # At the moment of the kill: what fell due since is told by the first step, once connected.
+        self._cancel_all("cancel_on_disconnect", at_ns=self.exchange.now_ns)
 
     def _save(self, *, force: bool = False) -> None:
         """Write the state when something was booked, or it is time, before anybody is told."""
@@ -339,10 +346,11 @@ class PaperVenue:
         """Say how an order stands that was not cancelled by this request."""
         self._link.down(lambda: self._publish_order(order, "reply", reason))
 
-    def _cancel_all(self, reason: str) -> None:
+    def _cancel_all(self, reason: str, *, at_ns: int | None = None) -> None:
         account = self._config.account
+        now_ns = self._clock.now_ns() if at_ns is None else at_ns
         try:
-            _, events = self.exchange.cancel_all(account, self._clock.now_ns(), reason=reason)
+            _, events = self.exchange.cancel_all(account, now_ns, reason=reason)
         except ExchangeRefusedError as refusal:
             _log.warning("cancel_all_refused", reason=str(refusal))
             return
@@ -467,26 +475,24 @@ class PaperVenue:
         """Everything listed, with what is held past its listing so that it can be booked."""
         held = held_instruments(self.exchange, self._config.account)
         listed = {item.instrument_id: item for item in (*self.exchange.instruments(), *held)}
-        now_ns = self._clock.now_ns()
-        self._publish(
-            InstrumentsListed(
-                ts_event=now_ns,
-                ts_init=now_ns,
-                venue=self.name,
-                listed=tuple(listed.values()),
-                delisted=(),
-            )
-        )
+        self._publish_listing(tuple(listed.values()), (), self._clock.now_ns())
 
     def _publish_instruments(self, event: InstrumentsChanged) -> None:
-        if not self._link.connected:
-            return
+        if self._link.connected:
+            self._publish_listing(event.listed, event.delisted, event.ts_ns)
+
+    def _publish_listing(
+        self,
+        listed: tuple[Instrument, ...],
+        delisted: tuple[InstrumentId, ...],
+        ts_event: int,
+    ) -> None:
         self._publish(
             InstrumentsListed(
-                ts_event=event.ts_ns,
+                ts_event=ts_event,
                 ts_init=self._clock.now_ns(),
                 venue=self.name,
-                listed=event.listed,
-                delisted=event.delisted,
+                listed=listed,
+                delisted=delisted,
             )
         )

@@ -9,6 +9,8 @@ from glmtrader.domain.ids import AccountId, ClientOrderId, TradeId, VenueOrderId
 from glmtrader.domain.instruments import Instrument
 from glmtrader.domain.market_events import ChainSnapshot, MarketTick
 from glmtrader.domain.order_events import (
+    Cashflow,
+    CashTransferred,
     Fill,
     FundingPaid,
     OptionDelivered,
@@ -105,10 +107,8 @@ def fill_of(trade: AccountTrade, account_id: AccountId, *, ts_init: int) -> Fill
     )
 
 
-def cashflow_of(
-    item: Transaction, account_id: AccountId, *, ts_init: int
-) -> FundingPaid | SessionSettled | OptionDelivered | None:
-    """A booking other than a trade as an event; None for trades and deposits."""
+def cashflow_of(item: Transaction, account_id: AccountId, *, ts_init: int) -> Cashflow | None:
+    """A booking other than a trade as an event; None for trades."""
     if item.kind is TransactionKind.FUNDING:
         assert item.instrument_id is not None, "funding is paid on an instrument"
         return FundingPaid(
@@ -133,6 +133,16 @@ def cashflow_of(
         )
     if item.kind is TransactionKind.DELIVERY:
         return _delivery_of(item, account_id, ts_init)
+    if item.kind in (TransactionKind.DEPOSIT, TransactionKind.WITHDRAWAL):
+        return CashTransferred(
+            ts_event=item.ts_ns,
+            ts_init=ts_init,
+            account_id=account_id,
+            currency=item.currency,
+            amount=item.change,
+            kind=item.kind.value,
+            cursor=item.cursor,
+        )
     return None
 
 

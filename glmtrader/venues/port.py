@@ -3,7 +3,9 @@
 Order methods are synchronous and return at once: outcomes come back as events (`OrderUpdate`,
 `Fill`, `VenueReport`). Only `execution.gateway` calls them. An adapter publishes:
 
-- `VenueStatusChanged` on every connection change and platform state, with the clock offset;
+- `VenueStatusChanged` with the clock offset: `connected` once for each new session, `disconnected`
+  when one ends, however it ends (the end of `run` included); the platform's `open`, `locked` or
+  `maintenance` only while connected, and after `connected` where it is not open;
 - `InstrumentsListed` before anything else about those instruments;
 - `MarketTick` for the perpetual and every instrument asked for with `watch`; `ChainSnapshot`
   for each configured underlying, all rows of one moment; `Candle` for completed bars;

@@ -15,10 +15,17 @@ from glmtrader.domain.ids import AccountId, ClientOrderId, InstrumentId, IntentI
 from glmtrader.domain.instruments import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
 from glmtrader.domain.ledger import Ledger, apply_fill
 from glmtrader.domain.market_events import Candle, ChainSnapshot, InstrumentsListed, MarketTick
-from glmtrader.domain.order_events import Fill, OptionDelivered, OrderUpdate, VenueReport
+from glmtrader.domain.order_events import (
+    CashTransferred,
+    Fill,
+    OptionDelivered,
+    OrderUpdate,
+    VenueReport,
+)
 from glmtrader.domain.orders import Order, OrderPurpose, OrderStatus, OrderType, Side, TimeInForce
 from glmtrader.errors import VenueRefusedError
 from glmtrader.kernel.clock import LoopClock
+from glmtrader.risk.opening import book, open_books
 from glmtrader.simulator.exchange import SimulatedExchange
 from glmtrader.simulator.exchange_config import AccountConfig, ExchangeConfig
 from glmtrader.simulator.scripted import bitcoin_market
@@ -174,6 +181,33 @@ async def test_trades_and_cash_agree_with_the_venues_books() -> None:
         assert balance.cash == books.balance("BTC")
 
 
+@pytest.mark.asyncio
+async def test_deposits_and_withdrawals_keep_the_ledger_equal_to_the_venue() -> None:
+    """From the transaction log to the books: before, between and after trades, each booked once."""
+    async with trading() as run:
+        await run.connected()
+        run.server.deposit("main", "BTC", Decimal("0.5"))
+        tick = await quote(run, PERPETUAL)
+        first = run.send(PERPETUAL, Side.BUY, "1000", str(tick.ask))
+        assert (await run.final(first)).status is OrderStatus.FILLED
+        opening = await run.report()
+        listed = {item.instrument_id: item for item in run.of(InstrumentsListed)[0].listed}
+        books = open_books(opening, listed.get)
+        run.server.deposit("main", "BTC", Decimal("-0.25"))
+        later = await run.report(books.cursor)
+        for event in sorted((*later.fills, *later.cashflows), key=lambda event: event.cursor):
+            books = book(books, event, listed.get)
+        transfers = [flow for flow in later.cashflows if isinstance(flow, CashTransferred)]
+        assert [(flow.kind, flow.amount) for flow in transfers] == [
+            ("deposit", Decimal(5)),
+            ("deposit", Decimal("0.5")),
+            ("withdrawal", Decimal("-0.25")),
+        ]
+        (balance,) = [item for item in later.balances if item.currency == "BTC"]
+        assert balance.cash == books.balance("BTC")
+        assert run.venue.counters["cash_change_unbooked"] == 0
+
+
 async def quote(run: Trading, instrument_id: InstrumentId) -> MarketTick:
     """The newest tick of an instrument that has both sides."""
 
@@ -242,14 +276,13 @@ async def test_a_wrong_secret_is_refused_by_the_simulated_venue() -> None:
 
 @pytest.mark.asyncio
 async def test_an_option_is_delivered_through_its_expiry() -> None:
-    """After 08:00 the report has the delivery, the option is gone, and nothing else is told."""
+    """After 08:00 the report has the delivery and the option is gone, although it is watched."""
     async with trading(to_expiry_ns=30 * SECOND_NS, speed=20.0) as run:
         await run.connected()
         run.venue.watch([CALL])
         tick = await quote(run, CALL)
         label = run.send(CALL, Side.BUY, "0.3", str(tick.ask))
         assert (await run.final(label)).status is OrderStatus.FILLED
-        run.venue.watch([])
         await run.until(lambda: run.clock.now_ns() > EXPIRY_NS + 10 * SECOND_NS, seconds=10.0)
         told = await run.report()
         (delivered,) = [flow for flow in told.cashflows if isinstance(flow, OptionDelivered)]

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from deribit_run import PERPETUAL, Run, order_body, running, trade_body
-from scripted_deribit import OPTION, RpcFault, ScriptedDeribit
+from scripted_deribit import CLIENT_ID, CLIENT_SECRET, OPTION, RpcFault, ScriptedDeribit
 
+from glmtrader.config.secret import Secret
 from glmtrader.domain.ids import ClientOrderId
 from glmtrader.domain.instruments import MINUTE_NS
 from glmtrader.domain.market_events import Candle, ChainSnapshot, InstrumentsListed
@@ -17,7 +18,10 @@ from glmtrader.domain.order_events import FundingPaid, SessionSettled, VenueRepo
 from glmtrader.domain.orders import OrderStatus
 from glmtrader.domain.system_events import VenueStatusChanged
 from glmtrader.errors import VenueRefusedError
-from glmtrader.venues.deribit.config import DeribitLimits
+from glmtrader.venues.deribit.config import DeribitConfig, DeribitCredentials, DeribitLimits
+from glmtrader.venues.deribit.http import open_http
+from glmtrader.venues.deribit.limits import OrderLimiter
+from glmtrader.venues.deribit.rest import Rest
 
 LOG_LINE: dict[str, Any] = {
     "id": 1,
@@ -150,6 +154,44 @@ async def test_an_account_that_moves_while_it_is_read_is_read_again() -> None:
         told = await report(run, since=0)
         assert told.positions == {f"deribit:{PERPETUAL}": Decimal(200)}
         assert run.venue.counters["report_read_again"] == 1
+
+
+@pytest.mark.asyncio
+async def test_cash_that_moves_while_the_account_is_read_is_read_again() -> None:
+    """A deposit between the log and the cash would be booked twice by books that open on it."""
+
+    def script(server: ScriptedDeribit) -> None:
+        Account(server)
+        balances = iter([1.0])
+        server.answers["private/get_account_summaries"] = lambda _params: {
+            "summaries": [{**SUMMARY, "balance": next(balances, 1.25)}]
+        }
+
+    async with running(script) as run:
+        told = await report(run, since=0)
+        assert [item.cash for item in told.balances] == [Decimal("1.2498")]
+        assert run.venue.counters["report_read_again"] == 1
+
+
+@pytest.mark.asyncio
+async def test_no_order_goes_over_rest() -> None:
+    """A GET may be sent twice: only what reads, or cancels everything, has this way."""
+    async with running(install) as run, open_http(DeribitConfig()) as http:
+        secret = DeribitCredentials(client_id=CLIENT_ID, client_secret=Secret(CLIENT_SECRET))
+        now_ns = run.clock.now_ns()
+        rest = Rest(
+            DeribitConfig(rest_url=run.server.rest_url, credentials=secret),
+            clock=run.clock,
+            http=http,
+            limiter=OrderLimiter(DeribitLimits(), now_ns=now_ns),
+            offset_ns=lambda: 0,
+        )
+        for method in ("buy", "sell", "edit", "cancel", "close_position"):
+            with pytest.raises(AssertionError, match="sent twice"):
+                await rest.private(method, {}, Any)
+        methods = {method for method, _ in run.server.rest_requests}
+        assert not {method for method in methods if method.startswith("private/")}
+        await rest.close()
 
 
 @pytest.mark.asyncio

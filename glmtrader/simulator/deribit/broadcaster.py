@@ -48,7 +48,7 @@ class _Subscription:
     def pump(self) -> None:
         """Send what is new."""
         now_ns = self._backend.exchange.now_ns
-        if self._backend.faults.is_stalled(self.channel.name, now_ns):
+        if self._backend.faults.is_stalled(self.channel.name, now_ns) or self._is_gone():
             return
         messages = self.feed.poll()
         if self._shaper is not None:
@@ -57,6 +57,13 @@ class _Subscription:
             data = notification(self.channel.name, message)
             for member in list(self.members):
                 member.send(data)
+
+    def _is_gone(self) -> bool:
+        """An expired option's channels fall silent: nothing can be asked of it any more."""
+        instrument = self.channel.instrument
+        if instrument is None or self.hears_events:
+            return False
+        return not self._backend.exchange.is_known(instrument.instrument_id)
 
     def is_due(self, now_ns: int) -> bool:
         """Whether a step is its turn to speak."""

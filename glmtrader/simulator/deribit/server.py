@@ -8,6 +8,7 @@ as long as `running` is entered. It listens where it is told to and is meant for
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
 from typing import Final
 
 import structlog
@@ -163,6 +164,16 @@ class DeribitServer:
                 connection.close()
             else:
                 connection.cut()
+
+    def deposit(self, account: str, currency: str, amount: Decimal) -> None:
+        """Pay cash into an account while it is served; a negative amount is withdrawn.
+
+        Raises:
+            ExchangeRefusedError: no such account, or less is available than is to leave.
+        """
+        now_ns = self._backend.arrive()
+        self._backend.happened(self.exchange.deposit(account, currency, amount, now_ns))
+        self._backend.tell()
 
     # --- inside ---------------------------------------------------------------------------------
 

@@ -119,7 +119,7 @@ class _Account:
                 self._settlement(item)
             case TransactionKind.DELIVERY:
                 self._delivery(item)
-            case TransactionKind.DEPOSIT:
+            case TransactionKind.DEPOSIT | TransactionKind.WITHDRAWAL:
                 self._append(item, item.instrument_id, change=item.change)
 
     def reach(self, ts_ns: int) -> None:

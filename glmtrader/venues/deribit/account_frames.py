@@ -106,6 +106,7 @@ class LogEntry(msgspec.Struct, frozen=True):
         type: trade, settlement, delivery, deposit, transfer, … (the venue may add some).
         change: of the cash balance. interest_pl: funding received (positive) with this line.
         price: of the settlement or delivery. index_price: delivery price of options, in USD.
+        commission: paid with this line; it is in `change` already.
     """
 
     id: int
@@ -117,6 +118,7 @@ class LogEntry(msgspec.Struct, frozen=True):
     price: Decimal | None = None
     index_price: Decimal | None = None
     interest_pl: Decimal | None = None
+    commission: Decimal | None = None
 
 
 class TransactionLog(msgspec.Struct, frozen=True):

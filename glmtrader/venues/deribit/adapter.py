@@ -119,7 +119,7 @@ class DeribitVenue:
         return book if book is not None and book.ready else None
 
     async def run(self) -> None:
-        """Connect, publish and keep connected until cancelled.
+        """Connect, publish and keep connected until cancelled; says `disconnected` in the end.
 
         Raises:
             VenueRefusedError: credentials, scopes or the dead man's switch are refused.
@@ -132,6 +132,7 @@ class DeribitVenue:
             except BaseExceptionGroup as failures:
                 raise first_cause(failures) from failures
             finally:
+                self._connection.ended()
                 await rest.close()
 
     def submit(self, approved: Approved, *, now_ns: int) -> None:

@@ -1,30 +1,38 @@
-"""Deribit's transaction log as cash flows: funding, session settlements, deliveries. Pure.
+"""Deribit's transaction log as cash flows: funding, settlements, deliveries, transfers. Pure.
 
 Never compared with a log of the real venue. Read from its description: a perpetual's trades and
 settlements carry `interest_pl`, the funding realised with that line; a delivery carries the
-delivery price of the options in `index_price`.
+delivery price of the options in `index_price` and its fee in `commission`.
 """
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
-from glmtrader.domain.ids import AccountId
-from glmtrader.domain.order_events import FundingPaid, OptionDelivered, SessionSettled
+from glmtrader.domain.ids import AccountId, InstrumentId
+from glmtrader.domain.order_events import (
+    Cashflow,
+    CashTransferred,
+    FundingPaid,
+    OptionDelivered,
+    SessionSettled,
+)
 from glmtrader.errors import ProtocolError
 from glmtrader.venues.deribit.account_frames import LogEntry
 from glmtrader.venues.deribit.names import MS_NS, id_of, option_terms
 
-Cashflow = FundingPaid | SessionSettled | OptionDelivered
+TRANSFERS: Final = frozenset({"deposit", "withdrawal", "transfer", "correction", "swap"})
+"""Lines that say that somebody moved cash: it was neither earned nor lost by trading."""
 
 
 class Cashflows(msgspec.Struct, frozen=True):
     """Events of a log, ascending, and the lines that no event can tell.
 
     Attributes:
-        unbooked: deposits, transfers, corrections and the like: they change cash, and nothing in
-            this system booked them, so reconciliation will find a difference and say so.
+        unbooked: lines of a type that is not known here and that change cash: whether that is
+            profit or not nobody can say, so reconciliation will find a difference and halt.
     """
 
     events: tuple[Cashflow, ...]
@@ -34,28 +42,30 @@ class Cashflows(msgspec.Struct, frozen=True):
 def cashflows_of(entries: Iterable[LogEntry], *, account_id: AccountId, ts_init: int) -> Cashflows:
     """Turn log lines into events, ascending; an expiry's delivery is told once.
 
-    Funding of one perpetual within a millisecond (its trades, its settlement) is one event: a
-    booking's name is its kind, instrument and cursor.
+    Funding of one perpetual within a millisecond (its trades, its settlement) is one event, and so
+    are transfers of one currency: a booking's name is its kind, its thing and its cursor.
     """
     by_id = {entry.id: entry for entry in entries}
     ordered = sorted(by_id.values(), key=lambda entry: (entry.timestamp, entry.id))
     make = _Maker(account_id, ts_init)
-    events: dict[tuple[object, ...], Cashflow] = {}
-    for key, amount in _funding(ordered).items():
-        events["funding", *key] = make.funding(*key, amount)
-    for entry in ordered:
-        if entry.type == "settlement" and _is_perpetual(entry):
-            events["settlement", entry.instrument_name or "", entry.timestamp] = make.settled(entry)
-        elif entry.type == "delivery" and option_terms(entry.instrument_name or "") is not None:
-            event = make.delivered(entry)
-            events.setdefault(("delivery", event.underlying, event.expiry_ns), event)
-    told = sorted(events.values(), key=lambda event: (event.cursor, _RANK[type(event)]))
-    booked = ("trade", "settlement", "delivery")
-    unbooked = [entry for entry in ordered if entry.type not in booked and entry.change]
-    return Cashflows(tuple(told), tuple(unbooked))
+    events: list[Cashflow] = [
+        *(make.funding(*key, amount) for key, amount in _funding(ordered).items()),
+        *(make.settled(entry) for entry in _settlements(ordered)),
+        *(make.delivered(lines) for lines in _deliveries(ordered)),
+        *(make.transferred(lines) for lines in _transfers(ordered)),
+    ]
+    events.sort(key=lambda event: (event.cursor, _RANK[type(event)]))
+    unbooked = [entry for entry in ordered if entry.type not in _BOOKED and entry.change]
+    return Cashflows(tuple(events), tuple(unbooked))
 
 
-_RANK: dict[type[Cashflow], int] = {FundingPaid: 0, SessionSettled: 1, OptionDelivered: 2}
+_RANK: dict[type[Cashflow], int] = {
+    FundingPaid: 0,
+    SessionSettled: 1,
+    OptionDelivered: 2,
+    CashTransferred: 3,
+}
+_BOOKED: Final = TRANSFERS | {"trade", "settlement", "delivery"}
 
 
 def _is_perpetual(entry: LogEntry) -> bool:
@@ -70,6 +80,35 @@ def _funding(entries: Iterable[LogEntry]) -> dict[tuple[str, int, str], Decimal]
             key = (entry.instrument_name or "", entry.timestamp, entry.currency)
             received[key] = received.get(key, Decimal(0)) + entry.interest_pl
     return received
+
+
+def _settlements(entries: Iterable[LogEntry]) -> list[LogEntry]:
+    """One line for each perpetual and millisecond."""
+    found = {
+        (entry.instrument_name, entry.timestamp): entry
+        for entry in entries
+        if entry.type == "settlement" and _is_perpetual(entry)
+    }
+    return list(found.values())
+
+
+def _deliveries(entries: Iterable[LogEntry]) -> list[list[LogEntry]]:
+    """Lines of delivered options, together for each underlying and expiry."""
+    found: dict[tuple[str, int], list[LogEntry]] = {}
+    for entry in entries:
+        terms = option_terms(entry.instrument_name or "") if entry.type == "delivery" else None
+        if terms is not None:
+            found.setdefault((terms.underlying, terms.expiry_ns), []).append(entry)
+    return list(found.values())
+
+
+def _transfers(entries: Iterable[LogEntry]) -> list[list[LogEntry]]:
+    """Lines that moved cash, together for each currency and millisecond."""
+    found: dict[tuple[str, int], list[LogEntry]] = {}
+    for entry in entries:
+        if entry.type in TRANSFERS and entry.change:
+            found.setdefault((entry.currency, entry.timestamp), []).append(entry)
+    return list(found.values())
 
 
 class _Maker:
@@ -102,17 +141,37 @@ class _Maker:
             cursor=entry.timestamp,
         )
 
-    def delivered(self, entry: LogEntry) -> OptionDelivered:
-        terms = option_terms(entry.instrument_name or "")
+    def delivered(self, lines: list[LogEntry]) -> OptionDelivered:
+        """One expiry's; its cursor is the last line's, which is the one that a later look finds."""
+        last = lines[-1]
+        terms = option_terms(last.instrument_name or "")
         assert terms is not None, "only options are delivered here"
-        if entry.index_price is None:
-            raise ProtocolError(f"delivery of {entry.instrument_name} has no index_price")
+        if last.index_price is None:
+            raise ProtocolError(f"delivery of {last.instrument_name} has no index_price")
+        fees: dict[InstrumentId, Decimal] = {}
+        for line in lines:
+            if line.commission:
+                name = id_of(line.instrument_name or "")
+                fees[name] = fees.get(name, Decimal(0)) + line.commission
         return OptionDelivered(
-            ts_event=entry.timestamp * MS_NS,
+            ts_event=last.timestamp * MS_NS,
             ts_init=self._ts_init,
             account_id=self._account_id,
             underlying=terms.underlying,
             expiry_ns=terms.expiry_ns,
-            delivery_price_usd=entry.index_price,
-            cursor=entry.timestamp,
+            delivery_price_usd=last.index_price,
+            cursor=last.timestamp,
+            fees=fees,
+        )
+
+    def transferred(self, lines: list[LogEntry]) -> CashTransferred:
+        first = lines[0]
+        return CashTransferred(
+            ts_event=first.timestamp * MS_NS,
+            ts_init=self._ts_init,
+            account_id=self._account_id,
+            currency=first.currency,
+            amount=sum((line.change for line in lines), Decimal(0)),
+            kind="+".join(sorted({line.type for line in lines})),
+            cursor=first.timestamp,
         )

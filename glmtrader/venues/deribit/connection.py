@@ -1,8 +1,11 @@
 """Connected, or on the way to it: opens sessions one after the other and tells how that stands.
 
-`VenueStatusChanged` carries `connected` when account channels flow and the dead man's switch is
-armed, `disconnected` with the reason when that ends, and `locked`, `maintenance` or `open` for the
-platform itself. A refusal of our credentials ends it: trying again changes nothing.
+Two facts are told in `VenueStatusChanged`. Of our way to the venue: `connected` once for each new
+session, when account channels flow and the dead man's switch is armed, and `disconnected` with the
+reason when that ends. Of the platform: `locked`, `maintenance` or `open`, only while we are
+connected, so that none of them speaks for a connection that is lost. A moved clock offset comes
+with the platform's state as it is. A refusal of our credentials ends it: trying again changes
+nothing.
 """
 
 import asyncio
@@ -77,13 +80,18 @@ class Connection:
                 streams.connection_ended()
             await self._backoff.wait(self._limiter.wait_ns(self._clock.now_ns()) / SECOND_NS)
 
+    def ended(self) -> None:
+        """Nothing keeps us connected any more: whoever trades must know, however it came."""
+        self._tell_down("the adapter ended")
+
     def platform_changed(self, data: PlatformStateData) -> None:
-        """A notification of the platform's state."""
+        """A notification of the platform's state; before `connected` it is only kept."""
         view = self._platform.apply(data)
-        if view is not None:
+        if view is not None and self._is_up:
             self._tell(view.status, view.detail)
 
     async def _serve(self) -> None:
+        self._platform.session_began()
         renew_s = await open_session(self._session, self._config, self._clock)
         await self._subscriptions.catch_up()
         await self._ask_platform()
@@ -92,7 +100,7 @@ class Connection:
         self._is_up = True
         self._tell("connected", "trading" if self._session.ready else "market data alone")
         if self._platform.view.status != "open":
-            self._tell(self._platform.view.status, self._platform.view.detail)
+            self._tell_platform()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._subscriptions.run())
             group.create_task(
@@ -101,7 +109,7 @@ class Connection:
                     self._config,
                     self._clock,
                     renew_s=renew_s,
-                    on_clock=lambda: self._tell("connected", "the clock offset has moved"),
+                    on_clock=self._tell_platform,
                 )
             )
 
@@ -115,6 +123,9 @@ class Connection:
             self._counters.warn("platform_status_unknown", str(error))
             return
         self._platform.replace(status)
+
+    def _tell_platform(self) -> None:
+        self._tell(self._platform.view.status, self._platform.view.detail)
 
     def _tell_down(self, reason: str) -> None:
         """Once for each time that it goes down, and for a first attempt that fails."""

@@ -35,6 +35,10 @@ class Platform:
             return PlatformView("locked", f"locked: {', '.join(sorted(self._locked))}")
         return PlatformView("open", "")
 
+    def session_began(self) -> None:
+        """A maintenance that we were told of before ended while we were away, or is told again."""
+        self._maintenance = False
+
     def apply(self, data: PlatformStateData) -> PlatformView | None:
         """Take a notification; the new state, or None where it is as before."""
         before = self.view
@@ -46,11 +50,10 @@ class Platform:
         return None if self.view == before else self.view
 
     def replace(self, status: PlatformStatus) -> PlatformView:
-        """Take the whole state, as asked for after connecting."""
+        """Take the locks as asked for after connecting; it says nothing of maintenance."""
         locked = str(status.locked).lower()
         everything = locked == "true" and not status.locked_indices
         self._locked = set(self._ours if everything else self._ours & set(status.locked_indices))
         if locked == "false":
             self._locked.clear()
-        self._maintenance = False
         return self.view

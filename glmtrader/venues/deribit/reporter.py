@@ -53,14 +53,17 @@ class Reporter:
         self._cancel_wanted.set()
 
     async def run(self, reader: ReportReader, rest: Rest) -> None:
-        """Answer until cancelled.
+        """Answer until cancelled; what is unanswered then was asked of a connection that is gone.
 
         Raises:
             VenueError: a report failed too often, with the last reason.
         """
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._report(reader))
-            group.create_task(self._cancel(rest))
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._report(reader))
+                group.create_task(self._cancel(rest))
+        finally:
+            self._requests.clear()
 
     async def _report(self, reader: ReportReader) -> NoReturn:
         while True:
@@ -85,12 +88,20 @@ class Reporter:
                 return
 
     async def _cancel(self, rest: Rest) -> NoReturn:
-        """Tried until it succeeds: a kill switch has no last attempt."""
+        """Tried until it succeeds, over restarts of the adapter too: a kill has no last attempt."""
+        backoff = self._backoff()
         while True:
             await self._cancel_wanted.wait()
             self._cancel_wanted.clear()
-            backoff = self._backoff()
-            while not await self._cancelled(rest):
+            done = False
+            try:
+                done = await self._cancelled(rest)
+            finally:
+                if not done:
+                    self._cancel_wanted.set()
+            if done:
+                backoff.reset()
+            else:
                 await backoff.wait()
 
     async def _cancelled(self, rest: Rest) -> bool:

@@ -1,8 +1,9 @@
 """The account as the venue sees it, asked over REST: input of reconciliation.
 
-A report's parts come from several requests. It is told only when the positions were the same
-before and after everything else was read; otherwise it is read again. A network error is never
-an answer: the report is tried again, and in the end the adapter fails rather than guess.
+A report's parts come from several requests. It is told only when positions and settled cash were
+the same before and after everything else was read; otherwise it is read again (a deposit that is
+in the cash but not yet in the log would be booked twice by books that open on it). A network error
+is never an answer: the report is tried again, and in the end the adapter fails rather than guess.
 
 The venue keeps finished orders for about half an hour under their label and trades for a day
 before they move to its archive; older trades are asked for in both places. An order that is found
@@ -52,6 +53,18 @@ class ReportRequest(msgspec.Struct, frozen=True):
     resolve: tuple[ClientOrderId, ...]
 
 
+class _Holdings(msgspec.Struct, frozen=True):
+    """What the account holds at one moment, as nearly as two requests can say."""
+
+    positions: dict[InstrumentId, Decimal]
+    summaries: tuple[SummaryData, ...]
+
+    @property
+    def key(self) -> tuple[dict[InstrumentId, Decimal], dict[str, Decimal]]:
+        """What changes with a trade or a booking alone: marks and funding move all the time."""
+        return self.positions, {item.currency: item.balance for item in self.summaries}
+
+
 class ReportReader:
     """Reads one report at a time."""
 
@@ -78,25 +91,29 @@ class ReportReader:
             VenueRefusedError: the key may not read the account.
             ProtocolError: an answer that cannot be read.
         """
-        before = await self._positions()
+        before = await self._holdings()
         for _ in range(COHERENCE_ATTEMPTS_MAX):
-            report = await self._read_once(request, before)
-            after = await self._positions()
-            if after == before:
-                return report
+            orders = await self._orders(request.resolve)
+            trades = await self._trades(request.since_cursor)
+            log = await self._log(request.since_cursor)
+            after = await self._holdings()
+            if after.key == before.key:
+                return self._report(request, orders, trades, log, after)
             self._counters.count("report_read_again")
             before = after
         raise VenueUnavailableError(
-            f"positions changed during each of {COHERENCE_ATTEMPTS_MAX} readings of the account"
+            "positions or settled cash changed during each of"
+            f" {COHERENCE_ATTEMPTS_MAX} readings of the account"
         )
 
-    async def _read_once(
-        self, request: ReportRequest, positions: dict[InstrumentId, Decimal]
+    def _report(
+        self,
+        request: ReportRequest,
+        orders: tuple[VenueOrder, ...],
+        trades: list[UserTradeData],
+        log: list[LogEntry],
+        held: "_Holdings",
     ) -> VenueReport:
-        orders = await self._orders(request.resolve)
-        trades = await self._trades(request.since_cursor)
-        log = await self._log(request.since_cursor)
-        balances = await self._balances()
         now_ns = self._clock.now_ns()
         flows = cashflows_of(log, account_id=self._account_id, ts_init=now_ns)
         for line in flows.unbooked:
@@ -111,9 +128,12 @@ class ReportReader:
             resolved=request.resolve,
             fills=fills_of(trades, account_id=self._account_id, ts_init=now_ns),
             cashflows=flows.events,
-            positions=positions,
-            balances=balances,
+            positions=held.positions,
+            balances=tuple(balance_of(item) for item in held.summaries),
         )
+
+    async def _holdings(self) -> "_Holdings":
+        return _Holdings(await self._positions(), await self._summaries())
 
     async def _positions(self) -> dict[InstrumentId, Decimal]:
         found: dict[InstrumentId, Decimal] = {}
@@ -208,10 +228,10 @@ class ReportReader:
             params["continuation"] = page.continuation
         raise ProtocolError(f"transaction log of {currency}: more than {PAGES_MAX} pages")
 
-    async def _balances(self) -> tuple[VenueBalance, ...]:
+    async def _summaries(self) -> tuple[SummaryData, ...]:
         answer = await self._rest.private("get_account_summaries", {}, Summaries)
         return tuple(
-            balance_of(item)
+            item
             for item in answer.summaries
             if item.currency in self._currencies or item.equity or item.balance
         )

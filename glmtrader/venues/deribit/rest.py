@@ -2,6 +2,9 @@
 
 ccxt signs, throttles and transports; results are taken as the venue sent them (its parsers drop
 labels and tick steps) and decoded into this folder's types. One request runs at a time.
+
+The HTTP client sends a GET again when its connection broke before the answer. So nothing goes this
+way that must not happen twice: private methods read, or cancel everything.
 """
 
 import asyncio
@@ -78,7 +81,10 @@ class Rest:
         return await self._ask("public", method, params, result)
 
     async def private(self, method: str, params: Mapping[str, object], result: type[T]) -> T:
-        """A private method's result; fails like `public`."""
+        """A private method's result; fails like `public`. No order may go this way."""
+        assert method == "cancel_all" or method.startswith("get_"), (
+            f"private/{method} might be sent twice over REST: use the WebSocket"
+        )
         assert self._config.credentials is not None, f"private/{method} needs credentials"
         return await self._ask("private", method, params, result)
 

@@ -198,3 +198,35 @@ async def test_an_aggregated_channel_is_quieter() -> None:
         await client.call("public/subscribe", channels=[fast, slow])
         stamps = [(await client.note(slow))["timestamp"] for _ in range(3)]
         assert stamps[2] - stamps[1] >= 1_000
+
+
+@pytest.mark.asyncio
+async def test_channels_of_an_expired_option_fall_silent_and_the_others_go_on() -> None:
+    """Nobody has to unsubscribe before an expiry to keep the venue running."""
+    start_ns = START_NS + 22 * HOUR_NS - 20 * SECOND_NS
+    async with bench(speed=50.0, start_ns=start_ns) as running:
+        client = await running.connect(log_in=True)
+        option = next(
+            item
+            for item in running.exchange.instruments()
+            if item.expiry_ns is not None and item.expiry_ns < start_ns + HOUR_NS
+        )
+        name = option.symbol
+        channels = [
+            f"ticker.{name}.100ms",
+            f"ticker.{name}.raw",
+            f"book.{name}.100ms",
+            f"book.{name}.none.10.100ms",
+            f"quote.{name}",
+            f"chart.trades.{name}.5",
+            f"user.orders.{name}.raw",
+        ]
+        perpetual = f"ticker.{PERPETUAL}.100ms"
+        assert await client.call("public/subscribe", channels=[*channels[:6], perpetual])
+        assert await client.call("private/subscribe", channels=channels[6:]) == channels[6:]
+        assert await client.note(channels[0])
+        await running.until(lambda: not running.exchange.is_known(option.instrument_id))
+        gone_ns = running.exchange.now_ns
+        while (await client.note(perpetual))["timestamp"] * 1_000_000 < gone_ns + 5 * SECOND_NS:
+            pass
+        assert await client.call("public/unsubscribe", channels=channels[:6]) == channels[:6]

@@ -8,16 +8,10 @@ from hypothesis import strategies as st
 
 from glmtrader.domain.ids import AccountId, InstrumentId
 from glmtrader.domain.instruments import DAY_NS, HOUR_NS, SECOND_NS, Instrument
-from glmtrader.domain.ledger import (
-    Ledger,
-    apply_delivery,
-    apply_fill,
-    apply_funding,
-    apply_session_settlement,
-)
-from glmtrader.domain.order_events import Fill, FundingPaid, OptionDelivered, SessionSettled
+from glmtrader.domain.ledger import Booking, Ledger
 from glmtrader.domain.orders import Side, TimeInForce
 from glmtrader.domain.pnl import ZERO
+from glmtrader.risk.opening import book
 from glmtrader.simulator.exchange import SimulatedExchange
 from glmtrader.simulator.exchange_config import AccountConfig, ExchangeConfig
 from glmtrader.simulator.exchange_types import (
@@ -116,24 +110,13 @@ class Run:
 
     def ledger_of(self, account: str, instruments: dict[InstrumentId, Instrument]) -> Ledger:
         """The trader's own ledger, fed with what the venue would tell of this account."""
-        ledger = Ledger(account_id=AccountId(account), balances={"BTC": D(20)})
+        ledger = Ledger(account_id=AccountId(account))
         for item in self.exchange.transactions(account):
-            event: Fill | FundingPaid | SessionSettled | OptionDelivered | None
-            event = cashflow_of(item, AccountId(account), ts_init=0)
+            event: Booking | None = cashflow_of(item, AccountId(account), ts_init=0)
             if item.trade is not None:
                 event = fill_of(item.trade, AccountId(account), ts_init=0)
-            match event:
-                case Fill():
-                    ledger, _ = apply_fill(ledger, event, instruments[event.instrument_id])
-                case FundingPaid():
-                    ledger, _ = apply_funding(ledger, event)
-                case SessionSettled():
-                    traded = instruments[event.instrument_id]
-                    ledger, _ = apply_session_settlement(ledger, event, traded)
-                case OptionDelivered():
-                    ledger, _ = apply_delivery(ledger, event, instruments.get)
-                case None:
-                    pass
+            assert event is not None, f"{item.kind} is told as nothing"
+            ledger = book(ledger, event, instruments.get)
         return ledger
 
 

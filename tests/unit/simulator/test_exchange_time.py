@@ -92,9 +92,11 @@ def test_an_expired_option_is_delisted_and_refuses_orders(
         account="main", instrument_id=CALL, side=Side.BUY, amount=D("0.1"), price=D("0.01")
     )
     resting = exchange.submit(request, START_NS).order
-    with pytest.raises(ExchangeRefusedError, match="book_closed"):
+    with pytest.raises(ExchangeRefusedError, match="settlement_in_progress"):
         exchange.submit(request, EXPIRY_NS)
-    events = exchange.advance(EXPIRY_NS)
+    with pytest.raises(ExchangeRefusedError, match="invalid_or_unsupported_instrument"):
+        exchange.submit(request, EXPIRY_NS + 5 * SECOND_NS)
+    events = exchange.advance(EXPIRY_NS + 5 * SECOND_NS)
     gone = [event.delisted for event in events if isinstance(event, InstrumentsChanged)]
     assert CALL in gone[0]
     assert exchange.order("main", resting.order_id).cancel_reason == "settlement"
@@ -223,6 +225,45 @@ def test_what_fell_due_while_nothing_ran_is_caught_up(exchange: SimulatedExchang
     assert kinds == [TransactionKind.DELIVERY, TransactionKind.SETTLEMENT]
     (delivery,) = booked(second, TransactionKind.DELIVERY)
     assert delivery.change == D("0.2")
+
+
+def test_a_request_after_eight_does_not_pass_the_settlement_over(
+    exchange: SimulatedExchange, market: ScriptedMarket
+) -> None:
+    """Funding, delivery and settlement are booked before it, although no step came by."""
+    market.move(100_000, funding_rate_8h=0.0008)
+    exchange.advance(START_NS)
+    trade(exchange, CALL, Side.BUY, "1")
+    trade(exchange, PERPETUAL, Side.BUY, "10000")
+    _, events = exchange.cancel_all("main", EXPIRY_NS + 3_000_000)
+    events += exchange.advance(EXPIRY_NS + SECOND_NS)
+    told = [event.transaction for event in events if isinstance(event, CashBooked)]
+    assert [(item.kind, (item.ts_ns - EXPIRY_NS) // HOUR_NS) for item in told] == [
+        (TransactionKind.FUNDING, -2),
+        (TransactionKind.FUNDING, -1),
+        (TransactionKind.DELIVERY, 0),
+        (TransactionKind.FUNDING, 0),
+        (TransactionKind.SETTLEMENT, 0),
+    ]
+
+
+def test_cash_is_paid_in_and_out_and_booked(exchange: SimulatedExchange) -> None:
+    """A deposit is in the balance at once, a withdrawal leaves it; each takes the next cursor."""
+    (event,) = exchange.deposit("main", "BTC", D("0.5"), START_NS + SECOND_NS)
+    assert isinstance(event, CashBooked)
+    assert (event.transaction.kind, event.transaction.cursor) == (TransactionKind.DEPOSIT, 2)
+    exchange.deposit("main", "BTC", D(-2), START_NS + SECOND_NS)
+    assert booked(exchange, TransactionKind.WITHDRAWAL)[0].change == D(-2)
+    assert exchange.account_summary("main", "BTC").balance == D("3.5")
+
+
+def test_what_positions_need_cannot_be_withdrawn(exchange: SimulatedExchange) -> None:
+    """Only available funds leave; a refused withdrawal books nothing."""
+    trade(exchange, PERPETUAL, Side.BUY, "10000")
+    cash = exchange.account_summary("main", "BTC").cash
+    with pytest.raises(ExchangeRefusedError, match="not_enough_funds"):
+        exchange.deposit("main", "BTC", -cash, START_NS)
+    assert booked(exchange, TransactionKind.WITHDRAWAL) == []
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"not json", b'{"version": 99}'])

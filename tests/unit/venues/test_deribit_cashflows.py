@@ -6,7 +6,12 @@ import msgspec
 import pytest
 from deribit_samples import ACCOUNT, EXPIRY_MS, NOW_NS, OPTION
 
-from glmtrader.domain.order_events import FundingPaid, OptionDelivered, SessionSettled
+from glmtrader.domain.order_events import (
+    CashTransferred,
+    FundingPaid,
+    OptionDelivered,
+    SessionSettled,
+)
 from glmtrader.errors import ProtocolError
 from glmtrader.venues.deribit.account_frames import LogEntry
 from glmtrader.venues.deribit.cashflows import Cashflows, cashflows_of
@@ -70,11 +75,52 @@ def test_option_trades_are_not_cash_flows() -> None:
     assert flows(entry(1, "trade", OPTION, change=Decimal("-0.01"))).events == ()
 
 
-def test_what_nothing_books_is_handed_back() -> None:
-    """A deposit changes cash and has no event: it is told as unbooked."""
-    result = flows(entry(1, "deposit", None, change=Decimal(1)))
+@pytest.mark.parametrize("kind", ["deposit", "withdrawal", "transfer"])
+def test_cash_that_somebody_moved_is_a_transfer(kind: str) -> None:
+    """Signed as the balance changed, under the venue's own word and at its place in the log."""
+    result = flows(entry(1, kind, None, change=Decimal("-0.5")))
+    (event,) = result.events
+    assert isinstance(event, CashTransferred)
+    assert (event.kind, event.currency, event.amount) == (kind, "BTC", Decimal("-0.5"))
+    assert (event.cursor, result.unbooked) == (1001, ())
+
+
+def test_transfers_of_one_millisecond_are_one_event() -> None:
+    """A booking's name is its currency and its cursor: two of a kind would hide each other."""
+    lines = [
+        msgspec.structs.replace(entry(number, kind, None, change=Decimal(number)), timestamp=7)
+        for number, kind in ((1, "transfer"), (2, "deposit"))
+    ]
+    other = msgspec.structs.replace(lines[0], id=3, currency="ETH")
+    coin, ether = flows(*lines, lines[0], other).events
+    assert isinstance(coin, CashTransferred)
+    assert isinstance(ether, CashTransferred)
+    assert (coin.kind, coin.amount) == ("deposit+transfer", Decimal(3))
+    assert (ether.currency, ether.amount) == ("ETH", Decimal(1))
+
+
+def test_what_is_unknown_is_handed_back() -> None:
+    """Nobody can say whether a line of a new type is profit: it is told as unbooked."""
+    result = flows(entry(1, "invention", None, change=Decimal(1)))
     assert result.events == ()
-    assert [line.type for line in result.unbooked] == ["deposit"]
+    assert [line.type for line in result.unbooked] == ["invention"]
+
+
+def test_a_delivery_carries_its_fees_by_instrument() -> None:
+    """What was paid for each option, and the last line's place in the log."""
+    put = OPTION.removesuffix("C") + "P"
+    price = Decimal(90000)
+    lines = [
+        msgspec.structs.replace(entry(n, "delivery", name, index_price=price), commission=fee)
+        for n, name, fee in (
+            (1, OPTION, Decimal("0.00015")),
+            (2, put, Decimal(0)),
+        )
+    ]
+    (event,) = flows(*lines, lines[0]).events
+    assert isinstance(event, OptionDelivered)
+    assert event.fees == {f"deribit:{OPTION}": Decimal("0.00015")}
+    assert event.cursor == 1002
 
 
 def test_a_delivery_without_its_price_is_an_error() -> None:

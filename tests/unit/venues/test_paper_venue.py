@@ -1,17 +1,14 @@
 """The paper venue behind the port: latency, outcomes, faults, reports and persistence."""
 
 import asyncio
-from decimal import Decimal
-from pathlib import Path
-from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 import pytest
+from paper_desk import CALL, PERPETUAL, START_NS, D, Desk
 
-from glmtrader.domain.event import Event
-from glmtrader.domain.ids import AccountId, ClientOrderId, InstrumentId, IntentId, StrategyId
-from glmtrader.domain.instruments import DAY_NS, HOUR_NS, SECOND_NS
+from glmtrader.domain.ids import AccountId, InstrumentId
+from glmtrader.domain.instruments import HOUR_NS, SECOND_NS
 from glmtrader.domain.ledger import (
     Ledger,
     apply_fill,
@@ -20,113 +17,22 @@ from glmtrader.domain.ledger import (
 )
 from glmtrader.domain.market_events import Candle, ChainSnapshot, InstrumentsListed, MarketTick
 from glmtrader.domain.order_events import (
+    CashTransferred,
     Fill,
     FundingPaid,
     OptionDelivered,
     OrderUpdate,
     SessionSettled,
-    VenueReport,
 )
 from glmtrader.domain.orders import (
-    Order,
-    OrderPurpose,
     OrderStatus,
-    OrderType,
     Side,
-    TimeInForce,
 )
 from glmtrader.domain.system_events import VenueStatusChanged
-from glmtrader.errors import DataError
-from glmtrader.kernel.clock import Clock, LoopClock, VirtualClock
-from glmtrader.risk.approval import ApprovalDesk
-from glmtrader.simulator.exchange import SimulatedExchange
-from glmtrader.simulator.exchange_config import AccountConfig, ExchangeConfig
+from glmtrader.kernel.clock import LoopClock
+from glmtrader.risk.opening import book
 from glmtrader.simulator.exchange_types import PlatformState
-from glmtrader.simulator.scripted import ScriptedMarket, bitcoin_market
-from glmtrader.venues.paper import PaperConfig, PaperVenue
-from glmtrader.venues.paper_store import saved_now_ns
 from glmtrader.venues.port import Venue
-
-D = Decimal
-EXPIRY_NS = 20_601 * DAY_NS + 8 * HOUR_NS
-START_NS = EXPIRY_NS - HOUR_NS
-PERPETUAL = InstrumentId("deribit:BTC-PERPETUAL")
-CALL = InstrumentId("deribit:BTC-28MAY26-100000-C")
-EXCHANGE = ExchangeConfig(
-    accounts=(AccountConfig(name="main", api_key="k", api_secret="s", balances={"BTC": D(5)}),)
-)
-CONFIG = PaperConfig(account_id=AccountId("paper"), account="main")
-Kind = TypeVar("Kind", bound=Event)
-
-
-class Desk:
-    """A venue on a clock that the test moves, with everything it published."""
-
-    def __init__(
-        self,
-        config: PaperConfig = CONFIG,
-        *,
-        clock: Clock | None = None,
-        start_ns: int = START_NS,
-    ) -> None:
-        self.market: ScriptedMarket = bitcoin_market(
-            start_ns, expiries_ns=(EXPIRY_NS, EXPIRY_NS + DAY_NS)
-        )
-        self.virtual = VirtualClock(start_ns)
-        self.clock: Clock = self.virtual if clock is None else clock
-        self.events: list[Event] = []
-        self.venue = PaperVenue(
-            SimulatedExchange(self.market, EXCHANGE, start_ns),
-            config,
-            clock=self.clock,
-            publish=self.events.append,
-            generator=np.random.default_rng(7),
-        )
-        self._approvals = ApprovalDesk()
-        self._count = 0
-
-    def run(self, seconds: float) -> None:
-        until_ns = self.virtual.now_ns() + round(seconds * SECOND_NS)
-        while self.virtual.fire_next(until_ns):
-            pass
-
-    def seen(self, kind: type[Kind]) -> list[Kind]:
-        return [event for event in self.events if isinstance(event, kind)]
-
-    def statuses(self, name: ClientOrderId) -> list[OrderStatus]:
-        return [item.status for item in self.seen(OrderUpdate) if item.client_order_id == name]
-
-    def send(self, **changes: Any) -> ClientOrderId:
-        """Send an order that buys 1,000 USD of the perpetual at once, unless told otherwise."""
-        self._count += 1
-        now_ns = self.clock.now_ns()
-        order = Order(
-            client_order_id=ClientOrderId(f"pq-1-{self._count}-0-1"),
-            intent_id=IntentId(f"pq-1-{self._count}"),
-            strategy_id=StrategyId("pq"),
-            account_id=AccountId("paper"),
-            instrument_id=PERPETUAL,
-            side=Side.BUY,
-            order_type=OrderType.LIMIT,
-            time_in_force=TimeInForce.GOOD_TIL_CANCELLED,
-            purpose=OrderPurpose.OPEN,
-            quantity=D(1000),
-            price=D(100_100),
-            post_only=False,
-            reduce_only=False,
-            valid_until_ns=now_ns + SECOND_NS,
-            leg=0,
-            attempt=1,
-        )
-        order = msgspec.structs.replace(order, **changes)
-        approved = self._approvals.issue(order, now_ns=now_ns, degraded=False)
-        self.venue.submit(approved, now_ns=now_ns)
-        return order.client_order_id
-
-    def report(self, since_cursor: int = 0, *resolve: ClientOrderId) -> VenueReport:
-        self.venue.request_report("test", since_cursor=since_cursor, resolve=resolve)
-        self.run(0.2)
-        return self.seen(VenueReport)[-1]
 
 
 @pytest.fixture
@@ -379,55 +285,23 @@ def test_a_report_says_positions_and_balances_as_the_exchange_has_them(desk: Des
     assert balance.initial_margin > balance.maintenance_margin > 0
 
 
-def test_the_account_survives_a_kill_after_any_fill_it_told(tmp_path: Path) -> None:
-    """Without a clean stop the second run has the position; what rested is cancelled."""
-    path = tmp_path / "run" / "paper.json"
-    config = msgspec.structs.replace(CONFIG, state_path=path)
-    first = Desk(config)
-    first.venue.start()
-    resting = first.send(price=D(99_000))
-    first.run(0.5)
-    first.send()
-    first.run(0.5)
-    assert len(first.seen(Fill)) == 1
-    saved_ns = saved_now_ns(path)
-    assert saved_ns is not None
-    second = Desk(config, start_ns=START_NS + 60 * SECOND_NS)
-    second.venue.start()
-    report = second.report(0, resting)
-    assert report.positions == {PERPETUAL: D(1000)}
-    assert [item.status for item in report.orders] == [OrderStatus.CANCELLED]
-    assert [item.trade_id for item in report.fills] == [first.seen(Fill)[0].trade_id]
-
-
-def test_an_expiry_between_two_runs_is_told_at_the_start_of_the_second(tmp_path: Path) -> None:
-    """The held option is listed first, so that its delivery can be booked."""
-    config = msgspec.structs.replace(CONFIG, state_path=tmp_path / "paper.json")
-    first = Desk(config)
-    first.venue.start()
-    first.send(instrument_id=CALL, quantity=D(1), price=D("0.05"))
-    first.run(1)
-    first.venue.stop()
-    second = Desk(config, start_ns=EXPIRY_NS + HOUR_NS)
-    second.venue.start()
-    second.run(1)
-    listed = second.seen(InstrumentsListed)
-    assert CALL in {item.instrument_id for item in listed[0].listed}
-    assert CALL in listed[1].delisted
-    (delivered,) = second.seen(OptionDelivered)
-    assert second.events.index(delivered) > second.events.index(listed[0])
-    assert second.report().positions == {}
-
-
-def test_a_state_of_the_future_is_refused(tmp_path: Path) -> None:
-    """A clock behind the saved account would let time run twice."""
-    config = msgspec.structs.replace(CONFIG, state_path=tmp_path / "paper.json")
-    first = Desk(config)
-    first.venue.start()
-    first.run(10)
-    first.venue.stop()
-    with pytest.raises(DataError, match="later than the clock"):
-        Desk(config).venue.start()
+def test_deposits_and_withdrawals_are_told_and_booked(desk: Desk) -> None:
+    """A ledger that books the stream, or the report alone, has the exchange's cash."""
+    desk.venue.deposit("BTC", D("0.5"))
+    desk.send()
+    desk.run(1)
+    desk.venue.deposit("BTC", D("-0.25"))
+    desk.run(1)
+    told = [(item.kind, item.amount) for item in desk.seen(CashTransferred)]
+    assert told == [("deposit", D("0.5")), ("withdrawal", D("-0.25"))]
+    report = desk.report()
+    listed = {item.instrument_id: item for item in desk.seen(InstrumentsListed)[0].listed}
+    streamed = [item for item in desk.events if isinstance(item, CashTransferred | Fill)]
+    for start, events in ((D(5), streamed), (D(0), [*report.fills, *report.cashflows])):
+        ledger = Ledger(account_id=AccountId("paper"), balances={"BTC": start})
+        for event in (*events, *events):
+            ledger = book(ledger, event, listed.get)
+        assert ledger.balance("BTC") == report.balances[0].cash
 
 
 def test_the_same_seed_publishes_the_same_events() -> None:
