@@ -18,7 +18,7 @@ from glmtrader.domain.instruments import InstrumentKind
 from glmtrader.domain.ledger import Ledger
 from glmtrader.domain.orders import Account
 from glmtrader.domain.risk_events import PortfolioRisk, UnderlyingRisk
-from glmtrader.risk.exposure import Exposure, ExposureBook
+from glmtrader.risk.exposure import Exposure, ExposureBook, Worth
 
 DOLLARS: Final = frozenset({"USD", "USDC", "USDT"})
 """Currencies taken as one US dollar."""
@@ -44,41 +44,6 @@ class Valuation(msgspec.Struct, frozen=True, kw_only=True):
     slopes_usd: dict[str, float]
     delta_slopes: dict[str, float]
     prices: dict[str, float]
-
-
-class _Sums:
-    """Greeks of one underlying while they are added up, in units of `UnitRisk`."""
-
-    __slots__ = (
-        "delta",
-        "gamma",
-        "gross_usd",
-        "has_options",
-        "inverse_delta",
-        "rho",
-        "theta",
-        "value_usd",
-        "vega",
-    )
-
-    def __init__(self) -> None:
-        self.delta = self.gamma = self.vega = self.theta = self.rho = 0.0
-        self.gross_usd = self.value_usd = self.inverse_delta = 0.0
-        self.has_options = False
-
-    def add(self, exposure: Exposure) -> None:
-        unit, quantity = exposure.unit, float(exposure.position)
-        assert unit is not None, f"{exposure.instrument.instrument_id} has no price"
-        self.delta += quantity * unit.delta_coin
-        self.gamma += quantity * unit.gamma
-        self.vega += quantity * unit.vega
-        self.theta += quantity * unit.theta
-        self.rho += quantity * unit.rho
-        self.value_usd += quantity * unit.value_usd
-        self.gross_usd += abs(quantity * unit.delta_coin) * unit.price_usd
-        if exposure.instrument.is_inverse:
-            self.inverse_delta += quantity * unit.delta_coin
-        self.has_options |= exposure.instrument.is_option
 
 
 def missing_input(
@@ -121,15 +86,18 @@ def value(
     """
     held = [item for item in book.by_id.values() if item.position]
     coin_equity = _equity_by_currency(ledger, held, prices, marks)
-    sums = {name: _Sums() for name in sorted(_underlyings(coin_equity, held))}
+    by_underlying: dict[str, list[Exposure]] = {
+        name: [] for name in sorted(_underlyings(coin_equity, held))
+    }
     for item in held:
-        sums[item.instrument.underlying].add(item)
+        by_underlying[item.instrument.underlying].append(item)
+    sums = {name: _total(items) for name, items in by_underlying.items()}
     outright = {name: coin_equity.get(name, 0.0) for name in sums if name != account.numeraire}
     equity_usd = sum(amount * _usd(name, prices) for name, amount in coin_equity.items() if amount)
     collateral_usd = equity_usd - sum(item.value_usd for item in sums.values())
     rows = tuple(
-        _underlying_risk(name, item, outright.get(name, 0.0), prices[name])
-        for name, item in sums.items()
+        _underlying_risk(name, items, sums[name], outright.get(name, 0.0), prices[name])
+        for name, items in by_underlying.items()
     )
     risk = PortfolioRisk(
         ts_event=now_ns,
@@ -148,7 +116,7 @@ def value(
     return Valuation(
         risk=risk,
         collateral_usd=collateral_usd,
-        long_premium_usd=_long_premium_usd(held),
+        long_premium_usd=sum(item.long_premium_usd for item in sums.values()),
         coin_equity=coin_equity,
         slopes_usd={name: coin_equity.get(name, 0.0) + item.delta for name, item in sums.items()},
         delta_slopes={
@@ -229,7 +197,7 @@ def _totals(
 
 
 def _underlying_risk(
-    name: str, item: _Sums, outright_coin: float, price_usd: float
+    name: str, held: Sequence[Exposure], item: Worth, outright_coin: float, price_usd: float
 ) -> UnderlyingRisk:
     delta_coin = item.delta + outright_coin
     return UnderlyingRisk(
@@ -243,8 +211,12 @@ def _underlying_risk(
         rho_per_rate=item.rho,
         gross_delta_usd=item.gross_usd,
         option_premium_usd=item.value_usd,
-        has_options=item.has_options,
+        has_options=any(row.instrument.is_option for row in held),
     )
+
+
+def _total(held: Sequence[Exposure]) -> Worth:
+    return Worth.total([item.worth for item in held]) if held else Worth()
 
 
 def _equity_by_currency(
@@ -267,16 +239,14 @@ def _carried(
     marks: Mapping[InstrumentId, float],
 ) -> float:
     """What a position carries beyond cash, in its settlement currency."""
-    instrument, quantity = item.instrument, float(item.position)
-    price = prices[instrument.underlying]
+    instrument = item.instrument
     if instrument.is_option:
-        assert item.unit is not None, f"{instrument.instrument_id} has no price"
-        value_usd = quantity * item.unit.value_usd
-        return value_usd / price if instrument.is_inverse else value_usd
+        return item.worth.option_value
     if instrument.kind is InstrumentKind.SPOT:
         return 0.0
+    quantity = float(item.position)
     cost = float(ledger.position(instrument.instrument_id).entry_value)
-    mark = marks.get(instrument.instrument_id, price)
+    mark = marks.get(instrument.instrument_id, prices[instrument.underlying])
     return cost - quantity / mark if instrument.is_inverse else quantity * mark - cost
 
 
@@ -301,10 +271,6 @@ def _underlyings(coin_equity: Mapping[str, float], held: Sequence[Exposure]) -> 
 
 def _usd(currency: str, prices: Mapping[str, float]) -> float:
     return 1.0 if currency in DOLLARS else prices[currency]
-
-
-def _long_premium_usd(held: Sequence[Exposure]) -> float:
-    return sum(max(float(item.position), 0.0) * item.unit.value_usd for item in held if item.unit)
 
 
 def _awaiting_delivery(held: Sequence[Exposure], now_ns: int) -> str | None:
