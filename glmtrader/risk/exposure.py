@@ -57,6 +57,7 @@ class Worth(NamedTuple):
     inverse_delta: float = 0.0
     long_premium_usd: float = 0.0
     option_value: float = 0.0
+    options_count: int = 0
 
     @classmethod
     def total(cls, rows: Sequence["Worth"]) -> "Worth":
@@ -80,6 +81,7 @@ def _worth(instrument: Instrument, position: Decimal, unit: UnitRisk) -> Worth:
         inverse_delta=delta if is_inverse else 0.0,
         long_premium_usd=max(value_usd, 0.0) if quantity > 0 else 0.0,
         option_value=in_currency if is_option else 0.0,
+        options_count=int(is_option),
     )
 
 
@@ -95,6 +97,8 @@ class Exposure:
         "buys",
         "contribution",
         "instrument",
+        "is_option",
+        "place",
         "position",
         "sells",
         "unit",
@@ -102,6 +106,8 @@ class Exposure:
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
+        self.is_option = instrument.is_option
+        self.place = (instrument.underlying, instrument.settlement_currency)
         self.position = ZERO
         self.buys = ZERO
         self.sells = ZERO

@@ -85,19 +85,16 @@ def value(
         now_ns: time of the event that is made.
     """
     held = [item for item in book.by_id.values() if item.position]
-    coin_equity = _equity_by_currency(ledger, held, prices, marks)
-    by_underlying: dict[str, list[Exposure]] = {
-        name: [] for name in sorted(_underlyings(coin_equity, held))
-    }
-    for item in held:
-        by_underlying[item.instrument.underlying].append(item)
-    sums = {name: _total(items) for name, items in by_underlying.items()}
+    options = [item for item in held if item.is_option]
+    totals = _totals_by_place(held)
+    coin_equity = _equity_by_currency(ledger, totals, held, prices, marks)
+    sums = _sums_by_underlying(totals, coin_equity)
     outright = {name: coin_equity.get(name, 0.0) for name in sums if name != account.numeraire}
     equity_usd = sum(amount * _usd(name, prices) for name, amount in coin_equity.items() if amount)
     collateral_usd = equity_usd - sum(item.value_usd for item in sums.values())
     rows = tuple(
-        _underlying_risk(name, items, sums[name], outright.get(name, 0.0), prices[name])
-        for name, items in by_underlying.items()
+        _underlying_risk(name, item, outright.get(name, 0.0), prices[name])
+        for name, item in sums.items()
     )
     risk = PortfolioRisk(
         ts_event=now_ns,
@@ -108,8 +105,8 @@ def value(
         by_underlying=rows,
         margin_used_pct=book.margin_usd / max(collateral_usd, EQUITY_USD_MIN),
         scenario_loss_usd=max(0.0, -book.scenario_worst_usd),
-        greeks_age_ns=_greeks_age_ns(held, now_ns),
-        degraded=_awaiting_delivery(held, now_ns),
+        greeks_age_ns=_greeks_age_ns(options, now_ns),
+        degraded=_awaiting_delivery(options, now_ns),
         marks_usd=_perpetual_marks(held, prices, marks),
         **_totals(rows, equity_usd, _usd(account.numeraire, prices), peak),
     )
@@ -119,10 +116,7 @@ def value(
         long_premium_usd=sum(item.long_premium_usd for item in sums.values()),
         coin_equity=coin_equity,
         slopes_usd={name: coin_equity.get(name, 0.0) + item.delta for name, item in sums.items()},
-        delta_slopes={
-            name: item.gamma - (0.0 if name in outright else item.inverse_delta / prices[name])
-            for name, item in sums.items()
-        },
+        delta_slopes=_delta_slopes(sums, outright, prices),
         prices=dict(prices),
     )
 
@@ -197,7 +191,7 @@ def _totals(
 
 
 def _underlying_risk(
-    name: str, held: Sequence[Exposure], item: Worth, outright_coin: float, price_usd: float
+    name: str, item: Worth, outright_coin: float, price_usd: float
 ) -> UnderlyingRisk:
     delta_coin = item.delta + outright_coin
     return UnderlyingRisk(
@@ -211,24 +205,51 @@ def _underlying_risk(
         rho_per_rate=item.rho,
         gross_delta_usd=item.gross_usd,
         option_premium_usd=item.value_usd,
-        has_options=any(row.instrument.is_option for row in held),
+        has_options=item.options_count > 0,
     )
 
 
-def _total(held: Sequence[Exposure]) -> Worth:
-    return Worth.total([item.worth for item in held]) if held else Worth()
+def _totals_by_place(held: Sequence[Exposure]) -> dict[tuple[str, str], Worth]:
+    """Sums of what is held, by underlying and settlement currency."""
+    rows: dict[tuple[str, str], list[Worth]] = {}
+    for item in held:
+        rows.setdefault(item.place, []).append(item.worth)
+    return {place: Worth.total(found) for place, found in rows.items()}
+
+
+def _sums_by_underlying(
+    totals: Mapping[tuple[str, str], Worth], coin_equity: Mapping[str, float]
+) -> dict[str, Worth]:
+    """Sums over all settlement currencies; coins held outright are underlyings too."""
+    found: dict[str, list[Worth]] = {name: [] for name in _coins(coin_equity)}
+    for (name, _), item in totals.items():
+        found.setdefault(name, []).append(item)
+    return {name: Worth.total(rows) if rows else Worth() for name, rows in sorted(found.items())}
+
+
+def _delta_slopes(
+    sums: Mapping[str, Worth], outright: Mapping[str, float], prices: Mapping[str, float]
+) -> dict[str, float]:
+    return {
+        name: item.gamma - (0.0 if name in outright else item.inverse_delta / prices[name])
+        for name, item in sums.items()
+    }
 
 
 def _equity_by_currency(
     ledger: Ledger,
+    totals: Mapping[tuple[str, str], Worth],
     held: Sequence[Exposure],
     prices: Mapping[str, float],
     marks: Mapping[InstrumentId, float],
 ) -> dict[str, float]:
+    """Cash, the value of options and the open profit of everything else."""
     equity = {currency: float(amount) for currency, amount in ledger.balances.items()}
-    for item in held:
-        currency = item.instrument.settlement_currency
-        equity[currency] = equity.get(currency, 0.0) + _carried(item, ledger, prices, marks)
+    for (_, currency), item in totals.items():
+        equity[currency] = equity.get(currency, 0.0) + item.option_value
+    for exposure in held:
+        if not exposure.is_option:
+            equity[exposure.place[1]] += _carried(exposure, ledger, prices, marks)
     return equity
 
 
@@ -238,10 +259,8 @@ def _carried(
     prices: Mapping[str, float],
     marks: Mapping[InstrumentId, float],
 ) -> float:
-    """What a position carries beyond cash, in its settlement currency."""
+    """What a perpetual or a coin carries beyond cash, in its settlement currency."""
     instrument = item.instrument
-    if instrument.is_option:
-        return item.worth.option_value
     if instrument.kind is InstrumentKind.SPOT:
         return 0.0
     quantity = float(item.position)
@@ -259,31 +278,30 @@ def _perpetual_marks(
             item.instrument.instrument_id, prices[item.instrument.underlying]
         )
         for item in held
-        if item.instrument.is_perpetual
+        if not item.is_option and item.instrument.is_perpetual
     }
 
 
-def _underlyings(coin_equity: Mapping[str, float], held: Sequence[Exposure]) -> set[str]:
-    """Coins held outright, and underlyings of everything else."""
-    coins = {name for name, amount in coin_equity.items() if amount and name not in DOLLARS}
-    return coins | {item.instrument.underlying for item in held}
+def _coins(coin_equity: Mapping[str, float]) -> set[str]:
+    """Coins of which the account has some."""
+    return {name for name, amount in coin_equity.items() if amount and name not in DOLLARS}
 
 
 def _usd(currency: str, prices: Mapping[str, float]) -> float:
     return 1.0 if currency in DOLLARS else prices[currency]
 
 
-def _awaiting_delivery(held: Sequence[Exposure], now_ns: int) -> str | None:
+def _awaiting_delivery(options: Sequence[Exposure], now_ns: int) -> str | None:
     """Which options have expired and are not delivered yet: they count at the present payoff."""
-    names = [item.instrument.symbol for item in held if item.instrument.is_expired(now_ns)]
+    names = [item.instrument.symbol for item in options if item.instrument.is_expired(now_ns)]
     return f"awaiting delivery: {', '.join(sorted(names))}" if names else None
 
 
-def _greeks_age_ns(held: Sequence[Exposure], now_ns: int) -> int | None:
+def _greeks_age_ns(options: Sequence[Exposure], now_ns: int) -> int | None:
     """Age of the oldest surface among the options held."""
     ages = [
         now_ns - item.unit.surface_ns
-        for item in held
+        for item in options
         if item.unit is not None and item.unit.surface_ns is not None
     ]
     return max(ages, default=None)

@@ -43,7 +43,7 @@ class Funds:
         self._listing = listing
         self._crowd = crowd
         self._keeper = keeper
-        self._carried: dict[tuple[str, InstrumentId], _Carried] = {}
+        self._carried: dict[str, dict[InstrumentId, _Carried]] = {}
         self._carried_at = crowd.moves
 
     def mark(self, instrument: Instrument) -> Decimal:
@@ -164,11 +164,11 @@ class Funds:
             self._carried_at = self._crowd.moves
             self._carried.clear()
         held = []
+        known = self._carried.setdefault(account.name, {})
         for name, entry in account.state.positions.items():
-            key = (account.name, name)
-            found = self._carried.get(key)
+            found = known.get(name)
             if found is None or found.entry is not entry:
-                found = self._carried[key] = self._carry(account, entry)
+                found = known[name] = self._carry(account, entry)
             if found.instrument.settlement_currency == currency:
                 held.append(found)
         return held
