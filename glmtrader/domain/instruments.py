@@ -30,6 +30,12 @@ class InstrumentKind(StrEnum):
     INVERSE_OPTION = "inverse_option"
 
 
+# Tuples, not sets: looked for by identity, without hashing a name.
+_OPTIONS = (InstrumentKind.LINEAR_OPTION, InstrumentKind.INVERSE_OPTION)
+_PERPETUALS = (InstrumentKind.LINEAR_PERPETUAL, InstrumentKind.INVERSE_PERPETUAL)
+_INVERSE = (InstrumentKind.INVERSE_PERPETUAL, InstrumentKind.INVERSE_OPTION)
+
+
 class TickStep(msgspec.Struct, frozen=True):
     """At prices of `price_from` and above, prices are multiples of `tick`."""
 
@@ -77,17 +83,17 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_option(self) -> bool:
         """True for both kinds of option."""
-        return self.kind in (InstrumentKind.LINEAR_OPTION, InstrumentKind.INVERSE_OPTION)
+        return self.kind in _OPTIONS
 
     @property
     def is_perpetual(self) -> bool:
         """True for both kinds of perpetual."""
-        return self.kind in (InstrumentKind.LINEAR_PERPETUAL, InstrumentKind.INVERSE_PERPETUAL)
+        return self.kind in _PERPETUALS
 
     @property
     def is_inverse(self) -> bool:
         """True where profit is paid in the underlying coin."""
-        return self.kind in (InstrumentKind.INVERSE_PERPETUAL, InstrumentKind.INVERSE_OPTION)
+        return self.kind in _INVERSE
 
     def is_expired(self, now_ns: int) -> bool:
         """Whether it can no longer be traded at `now_ns`; what does not expire never is."""

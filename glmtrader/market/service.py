@@ -93,15 +93,12 @@ def tick_fault(tick: MarketTick) -> str | None:
     Returns:
         `not_a_number`, `not_positive`, `crossed`, or None.
     """
-    prices = [tick.bid, tick.ask, tick.mark, tick.index_usd]
-    sizes = [tick.bid_quantity, tick.ask_quantity]
-    present = [value for value in prices + sizes if value is not None]
-    if not all(value.is_finite() for value in present):
-        return "not_a_number"
-    if any(price is not None and price <= 0 for price in prices):
-        return "not_positive"
-    if any(size is not None and size < 0 for size in sizes):
-        return "not_positive"
+    for price in (tick.bid, tick.ask, tick.mark, tick.index_usd):
+        if price is not None and not (price.is_finite() and price > 0):
+            return "not_positive" if price.is_finite() else "not_a_number"
+    for size in (tick.bid_quantity, tick.ask_quantity):
+        if size is not None and not (size.is_finite() and size >= 0):
+            return "not_positive" if size.is_finite() else "not_a_number"
     if tick.bid is not None and tick.ask is not None and tick.bid > tick.ask:
         return "crossed"
     return None

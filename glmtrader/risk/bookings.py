@@ -6,6 +6,7 @@ from glmtrader.domain.order_events import (
     Cashflow,
     CashTransferred,
     OptionDelivered,
+    SessionSettled,
 )
 from glmtrader.risk.account_desk import AccountDesk
 

@@ -5,8 +5,9 @@ each instrument `high` is the position with every buy in flight filled and `low`
 limits count whichever is worse, cell by cell in the scenario grid.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -38,21 +39,93 @@ class Contribution(msgspec.Struct, frozen=True):
     scenario_usd: FloatArray
 
 
+class Worth(NamedTuple):
+    """What a position adds to value and greeks of its account, in the units of `UnitRisk`.
+
+    Attributes:
+        inverse_delta: the part of `delta` that is paid in coin.
+        option_value: in the settlement currency; zero for what is no option.
+    """
+
+    delta: float = 0.0
+    gamma: float = 0.0
+    vega: float = 0.0
+    theta: float = 0.0
+    rho: float = 0.0
+    value_usd: float = 0.0
+    gross_usd: float = 0.0
+    inverse_delta: float = 0.0
+    long_premium_usd: float = 0.0
+    option_value: float = 0.0
+    options_count: int = 0
+
+    @classmethod
+    def total(cls, rows: Sequence["Worth"]) -> "Worth":
+        """The sum of some."""
+        return cls(*map(sum, zip(*rows, strict=True)))
+
+
+def _worth(instrument: Instrument, position: Decimal, unit: UnitRisk) -> Worth:
+    quantity = float(position)
+    delta, value_usd = quantity * unit.delta_coin, quantity * unit.value_usd
+    is_inverse, is_option = instrument.is_inverse, instrument.is_option
+    in_currency = value_usd / unit.price_usd if is_inverse else value_usd
+    return Worth(
+        delta=delta,
+        gamma=quantity * unit.gamma,
+        vega=quantity * unit.vega,
+        theta=quantity * unit.theta,
+        rho=quantity * unit.rho,
+        value_usd=value_usd,
+        gross_usd=abs(delta) * unit.price_usd,
+        inverse_delta=delta if is_inverse else 0.0,
+        long_premium_usd=max(value_usd, 0.0) if quantity > 0 else 0.0,
+        option_value=in_currency if is_option else 0.0,
+        options_count=int(is_option),
+    )
+
+
 NOTHING: Final = Contribution(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, _NO_SCENARIO)
 
 
 class Exposure:
     """One instrument: position, what is in flight on each side, and the price of a unit."""
 
-    __slots__ = ("buys", "contribution", "instrument", "position", "sells", "unit")
+    __slots__ = (
+        "_worth",
+        "_worth_of",
+        "buys",
+        "contribution",
+        "instrument",
+        "is_option",
+        "place",
+        "position",
+        "sells",
+        "unit",
+    )
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
+        self.is_option = instrument.is_option
+        self.place = (instrument.underlying, instrument.settlement_currency)
         self.position = ZERO
         self.buys = ZERO
         self.sells = ZERO
         self.unit: UnitRisk | None = None
         self.contribution = NOTHING
+        self._worth = Worth()
+        self._worth_of: tuple[Decimal, UnitRisk | None] = (ZERO, None)
+
+    @property
+    def worth(self) -> Worth:
+        """What the position, which must have a price, adds to its account."""
+        unit = self.unit
+        assert unit is not None, f"{self.instrument.instrument_id} has no price"
+        position, priced = self._worth_of
+        if position is not self.position or priced is not unit:
+            self._worth_of = (self.position, unit)
+            self._worth = _worth(self.instrument, self.position, unit)
+        return self._worth
 
     @property
     def is_empty(self) -> bool:

@@ -18,7 +18,7 @@ from glmtrader.domain.instruments import InstrumentKind
 from glmtrader.domain.ledger import Ledger
 from glmtrader.domain.orders import Account
 from glmtrader.domain.risk_events import PortfolioRisk, UnderlyingRisk
-from glmtrader.risk.exposure import Exposure, ExposureBook
+from glmtrader.risk.exposure import Exposure, ExposureBook, Worth
 
 DOLLARS: Final = frozenset({"USD", "USDC", "USDT"})
 """Currencies taken as one US dollar."""
@@ -44,41 +44,6 @@ class Valuation(msgspec.Struct, frozen=True, kw_only=True):
     slopes_usd: dict[str, float]
     delta_slopes: dict[str, float]
     prices: dict[str, float]
-
-
-class _Sums:
-    """Greeks of one underlying while they are added up, in units of `UnitRisk`."""
-
-    __slots__ = (
-        "delta",
-        "gamma",
-        "gross_usd",
-        "has_options",
-        "inverse_delta",
-        "rho",
-        "theta",
-        "value_usd",
-        "vega",
-    )
-
-    def __init__(self) -> None:
-        self.delta = self.gamma = self.vega = self.theta = self.rho = 0.0
-        self.gross_usd = self.value_usd = self.inverse_delta = 0.0
-        self.has_options = False
-
-    def add(self, exposure: Exposure) -> None:
-        unit, quantity = exposure.unit, float(exposure.position)
-        assert unit is not None, f"{exposure.instrument.instrument_id} has no price"
-        self.delta += quantity * unit.delta_coin
-        self.gamma += quantity * unit.gamma
-        self.vega += quantity * unit.vega
-        self.theta += quantity * unit.theta
-        self.rho += quantity * unit.rho
-        self.value_usd += quantity * unit.value_usd
-        self.gross_usd += abs(quantity * unit.delta_coin) * unit.price_usd
-        if exposure.instrument.is_inverse:
-            self.inverse_delta += quantity * unit.delta_coin
-        self.has_options |= exposure.instrument.is_option
 
 
 def missing_input(
@@ -147,10 +112,10 @@ def value(
         now_ns: time of the event that is made.
     """
     held = [item for item in book.by_id.values() if item.position]
-    coin_equity = _equity_by_currency(ledger, held, prices, marks)
-    sums = {name: _Sums() for name in sorted(_underlyings(coin_equity, held))}
-    for item in held:
-        sums[item.instrument.underlying].add(item)
+    options = [item for item in held if item.is_option]
+    totals = _totals_by_place(held)
+    coin_equity = _equity_by_currency(ledger, totals, held, prices, marks)
+    sums = _sums_by_underlying(totals, coin_equity)
     outright = {name: coin_equity.get(name, 0.0) for name in sums if name != account.numeraire}
     equity_usd = sum(amount * _usd(name, prices) for name, amount in coin_equity.items() if amount)
     collateral_usd = equity_usd - sum(item.value_usd for item in sums.values())
@@ -167,21 +132,18 @@ def value(
         by_underlying=rows,
         margin_used_pct=book.margin_usd / max(collateral_usd, EQUITY_USD_MIN),
         scenario_loss_usd=max(0.0, -book.scenario_worst_usd),
-        greeks_age_ns=_greeks_age_ns(held, now_ns),
-        degraded=_degraded(ledger, held, prices, now_ns),
+        greeks_age_ns=_greeks_age_ns(options, now_ns),
+        degraded=_degraded(ledger, options, prices, now_ns),
         marks_usd=_perpetual_marks(held, prices, marks),
         **_totals(rows, equity_usd, _usd(account.numeraire, prices), peak),
     )
     return Valuation(
         risk=risk,
         collateral_usd=collateral_usd,
-        long_premium_usd=_long_premium_usd(held),
+        long_premium_usd=sum(item.long_premium_usd for item in sums.values()),
         coin_equity=coin_equity,
         slopes_usd={name: coin_equity.get(name, 0.0) + item.delta for name, item in sums.items()},
-        delta_slopes={
-            name: item.gamma - (0.0 if name in outright else item.inverse_delta / prices[name])
-            for name, item in sums.items()
-        },
+        delta_slopes=_delta_slopes(sums, outright, prices),
         prices=dict(prices),
     )
 
@@ -256,7 +218,7 @@ def _totals(
 
 
 def _underlying_risk(
-    name: str, item: _Sums, outright_coin: float, price_usd: float
+    name: str, item: Worth, outright_coin: float, price_usd: float
 ) -> UnderlyingRisk:
     delta_coin = item.delta + outright_coin
     return UnderlyingRisk(
@@ -270,24 +232,57 @@ def _underlying_risk(
         rho_per_rate=item.rho,
         gross_delta_usd=item.gross_usd,
         option_premium_usd=item.value_usd,
-        has_options=item.has_options,
+        has_options=item.options_count > 0,
     )
+
+
+def _totals_by_place(held: Sequence[Exposure]) -> dict[tuple[str, str], Worth]:
+    """Sums of what is held, by underlying and settlement currency."""
+    rows: dict[tuple[str, str], list[Worth]] = {}
+    for item in held:
+        rows.setdefault(item.place, []).append(item.worth)
+    return {place: Worth.total(found) for place, found in rows.items()}
+
+
+def _sums_by_underlying(
+    totals: Mapping[tuple[str, str], Worth], coin_equity: Mapping[str, float]
+) -> dict[str, Worth]:
+    """Sums over all settlement currencies; coins held outright are underlyings too."""
+    found: dict[str, list[Worth]] = {name: [] for name in _coins(coin_equity)}
+    for (name, _), item in totals.items():
+        found.setdefault(name, []).append(item)
+    return {name: Worth.total(rows) if rows else Worth() for name, rows in sorted(found.items())}
+
+
+def _delta_slopes(
+    sums: Mapping[str, Worth], outright: Mapping[str, float], prices: Mapping[str, float]
+) -> dict[str, float]:
+    return {
+        name: item.gamma - (0.0 if name in outright else item.inverse_delta / prices[name])
+        for name, item in sums.items()
+    }
 
 
 def _equity_by_currency(
     ledger: Ledger,
+    totals: Mapping[tuple[str, str], Worth],
     held: Sequence[Exposure],
     prices: Mapping[str, float],
     marks: Mapping[InstrumentId, float],
 ) -> dict[str, float]:
+    """Cash that has a price, the value of options and the open profit of everything else."""
     equity = {
         currency: float(amount)
         for currency, amount in ledger.balances.items()
         if _is_priced(currency, prices)
     }
-    for item in held:
-        currency = item.instrument.settlement_currency
-        equity[currency] = equity.get(currency, 0.0) + _carried(item, ledger, prices, marks)
+    for (_, currency), item in totals.items():
+        equity[currency] = equity.get(currency, 0.0) + item.option_value
+    for exposure in held:
+        if not exposure.is_option:
+            currency = exposure.place[1]
+            carried = _carried(exposure, ledger, prices, marks)
+            equity[currency] = equity.get(currency, 0.0) + carried
     return equity
 
 
@@ -297,17 +292,13 @@ def _carried(
     prices: Mapping[str, float],
     marks: Mapping[InstrumentId, float],
 ) -> float:
-    """What a position carries beyond cash, in its settlement currency."""
-    instrument, quantity = item.instrument, float(item.position)
-    price = prices[instrument.underlying]
-    if instrument.is_option:
-        assert item.unit is not None, f"{instrument.instrument_id} has no price"
-        value_usd = quantity * item.unit.value_usd
-        return value_usd / price if instrument.is_inverse else value_usd
+    """What a perpetual or a coin carries beyond cash, in its settlement currency."""
+    instrument = item.instrument
     if instrument.kind is InstrumentKind.SPOT:
         return 0.0
+    quantity = float(item.position)
     cost = float(ledger.position(instrument.instrument_id).entry_value)
-    mark = marks.get(instrument.instrument_id, price)
+    mark = marks.get(instrument.instrument_id, prices[instrument.underlying])
     return cost - quantity / mark if instrument.is_inverse else quantity * mark - cost
 
 
@@ -320,14 +311,13 @@ def _perpetual_marks(
             item.instrument.instrument_id, prices[item.instrument.underlying]
         )
         for item in held
-        if item.instrument.is_perpetual
+        if not item.is_option and item.instrument.is_perpetual
     }
 
 
-def _underlyings(coin_equity: Mapping[str, float], held: Sequence[Exposure]) -> set[str]:
-    """Coins held outright, and underlyings of everything else."""
-    coins = {name for name, amount in coin_equity.items() if amount and name not in DOLLARS}
-    return coins | {item.instrument.underlying for item in held}
+def _coins(coin_equity: Mapping[str, float]) -> set[str]:
+    """Coins of which the account has some."""
+    return {name for name, amount in coin_equity.items() if amount and name not in DOLLARS}
 
 
 def _is_priced(currency: str, prices: Mapping[str, float]) -> bool:
@@ -338,12 +328,8 @@ def _usd(currency: str, prices: Mapping[str, float]) -> float:
     return 1.0 if currency in DOLLARS else prices[currency]
 
 
-def _long_premium_usd(held: Sequence[Exposure]) -> float:
-    return sum(max(float(item.position), 0.0) * item.unit.value_usd for item in held if item.unit)
-
-
 def _degraded(
-    ledger: Ledger, held: Sequence[Exposure], prices: Mapping[str, float], now_ns: int
+    ledger: Ledger, options: Sequence[Exposure], prices: Mapping[str, float], now_ns: int
 ) -> str | None:
     """What was valued at less than its price, or at an old one."""
     unpriced = [
@@ -351,23 +337,23 @@ def _degraded(
         for currency, amount in sorted(ledger.balances.items())
         if amount and not _is_priced(currency, prices)
     ]
-    reasons = [_awaiting_delivery(held, now_ns)]
+    reasons = [_awaiting_delivery(options, now_ns)]
     if unpriced:
         reasons.append(f"without a price, counted as nothing: {', '.join(unpriced)}")
     return "; ".join(reason for reason in reasons if reason) or None
 
 
-def _awaiting_delivery(held: Sequence[Exposure], now_ns: int) -> str | None:
+def _awaiting_delivery(options: Sequence[Exposure], now_ns: int) -> str | None:
     """Which options have expired and are not delivered yet: they count at the present payoff."""
-    names = [item.instrument.symbol for item in held if item.instrument.is_expired(now_ns)]
+    names = [item.instrument.symbol for item in options if item.instrument.is_expired(now_ns)]
     return f"awaiting delivery: {', '.join(sorted(names))}" if names else None
 
 
-def _greeks_age_ns(held: Sequence[Exposure], now_ns: int) -> int | None:
+def _greeks_age_ns(options: Sequence[Exposure], now_ns: int) -> int | None:
     """Age of the oldest surface among the options held."""
     ages = [
         now_ns - item.unit.surface_ns
-        for item in held
+        for item in options
         if item.unit is not None and item.unit.surface_ns is not None
     ]
     return max(ages, default=None)

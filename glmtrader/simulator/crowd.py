@@ -29,6 +29,7 @@ class Crowd:
         self._model = model
         self._quote_age_ns_max = quote_age_ns_max
         self._now_ns = 0
+        self.moves = 0
         self._chains: dict[str, OptionChain] = {}
         self._perpetuals: dict[str, PerpetualQuote] = {}
         self._index: dict[str, Decimal] = {}
@@ -39,6 +40,7 @@ class Crowd:
     def moved(self, now_ns: int) -> None:
         """Forget what was read before the model moved to `now_ns`."""
         self._now_ns = now_ns
+        self.moves += 1
         self._chains.clear()
         self._perpetuals.clear()
         self._index.clear()

@@ -6,9 +6,13 @@ Standard margin: every position alone, open orders at their worst side, option v
 from collections.abc import Iterable
 from decimal import Decimal
 
+import msgspec
+
+from glmtrader.domain.ids import InstrumentId
 from glmtrader.domain.instruments import Instrument
 from glmtrader.domain.orders import Side
 from glmtrader.domain.pnl import ZERO, delivery_payoff, money
+from glmtrader.domain.risk_events import PositionEntry
 from glmtrader.simulator.account import ExchangeAccount
 from glmtrader.simulator.bookkeeping import Bookkeeper
 from glmtrader.simulator.crowd import Crowd
@@ -18,8 +22,19 @@ from glmtrader.simulator.margin import Margin, MarginRates, margin
 from glmtrader.simulator.refusals import ExchangeRefusedError
 
 
+class _Carried(msgspec.Struct, frozen=True, kw_only=True):
+    """What one position is worth and needs on the marks of one moment, in its currency."""
+
+    entry: PositionEntry
+    instrument: Instrument
+    profit: Decimal
+    value: Decimal
+    initial: Decimal
+    maintenance: Decimal
+
+
 class Funds:
-    """Values accounts on the marks of the moment."""
+    """Values accounts on the marks of the moment, each position once a move of the market."""
 
     def __init__(
         self, rates: MarginRates, listing: Listing, crowd: Crowd, keeper: Bookkeeper
@@ -28,6 +43,8 @@ class Funds:
         self._listing = listing
         self._crowd = crowd
         self._keeper = keeper
+        self._carried: dict[str, dict[InstrumentId, _Carried]] = {}
+        self._carried_at = crowd.moves
 
     def mark(self, instrument: Instrument) -> Decimal:
         """The mark price; an option that nobody marks is worth its intrinsic value."""
@@ -141,22 +158,43 @@ class Funds:
             underlying_usd=self._crowd.underlying_usd(instrument),
         )
 
-    def _held(self, account: ExchangeAccount, currency: str) -> list[Instrument]:
-        held = [self._listing.get(item) for item in account.state.positions]
-        return [item for item in held if item.settlement_currency == currency]
+    def _held(self, account: ExchangeAccount, currency: str) -> list[_Carried]:
+        """What the account holds in a currency; a position that did not change is read once."""
+        if self._carried_at != self._crowd.moves:
+            self._carried_at = self._crowd.moves
+            self._carried.clear()
+        held = []
+        known = self._carried.setdefault(account.name, {})
+        for name, entry in account.state.positions.items():
+            found = known.get(name)
+            if found is None or found.entry is not entry:
+                found = known[name] = self._carry(account, entry)
+            if found.instrument.settlement_currency == currency:
+                held.append(found)
+        return held
+
+    def _carry(self, account: ExchangeAccount, entry: PositionEntry) -> _Carried:
+        instrument = self._listing.get(entry.instrument_id)
+        mark = self.mark(instrument)
+        needed = self._margin(instrument, entry.quantity)
+        is_option = instrument.is_option
+        return _Carried(
+            entry=entry,
+            instrument=instrument,
+            profit=ZERO if is_option else account.open_profit(instrument, mark),
+            value=money(entry.quantity * mark) if is_option else ZERO,
+            initial=money(needed.initial),
+            maintenance=money(needed.maintenance),
+        )
 
     def _worth(self, account: ExchangeAccount, currency: str) -> tuple[Decimal, Decimal, Decimal]:
         """Unrealised profit of perpetuals, value of options, maintenance margin of all."""
-        upl = value = maintenance = ZERO
-        for instrument in self._held(account, currency):
-            quantity = account.quantity(instrument.instrument_id)
-            mark = self.mark(instrument)
-            if instrument.is_option:
-                value += money(quantity * mark)
-            else:
-                upl += account.open_profit(instrument, mark)
-            maintenance += money(self._margin(instrument, quantity).maintenance)
-        return upl, value, maintenance
+        held = self._held(account, currency)
+        return (
+            sum((item.profit for item in held), ZERO),
+            sum((item.value for item in held), ZERO),
+            sum((item.maintenance for item in held), ZERO),
+        )
 
     def _accrued(self, account: ExchangeAccount, currency: str) -> Decimal:
         accrued = account.state.funding_accrued
@@ -191,12 +229,11 @@ class Funds:
             sides[order.side] = sides.get(order.side, ZERO) + order.remaining
             if instrument.is_option and order.side is Side.BUY and order.price is not None:
                 reserved += order.price * order.remaining
-        for instrument in self._held(account, currency):
-            pending.setdefault(instrument, {})
-        return reserved + sum(
-            (self._worst(account, instrument, sides) for instrument, sides in pending.items()),
-            ZERO,
-        )
+        ends = [self._worst(account, instrument, sides) for instrument, sides in pending.items()]
+        names = {instrument.instrument_id for instrument in pending}
+        held = self._held(account, currency)
+        still = (item.initial for item in held if item.entry.instrument_id not in names)
+        return reserved + sum(ends, ZERO) + sum(still, ZERO)
 
     def _worst(
         self, account: ExchangeAccount, instrument: Instrument, sides: dict[Side, Decimal]

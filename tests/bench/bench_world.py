@@ -36,6 +36,9 @@ from glmtrader.venues.port import Publish
 POSITIONS = 50
 ACCOUNT = AccountId("paper")
 PERPETUAL = InstrumentId("deribit:BTC-PERPETUAL")
+OWN_SIZE_USD = Decimal(100_000)
+"""In the ticks of the benchmark itself: the probe tells them from the venue's by this object."""
+
 PROBE = StrategyId("probe")
 
 HEDGER: dict[str, object] = {
@@ -158,8 +161,8 @@ class World:
             instrument_id=PERPETUAL,
             bid=mark - Decimal("0.5"),
             ask=mark + Decimal("0.5"),
-            bid_quantity=Decimal(100_000),
-            ask_quantity=Decimal(100_000),
+            bid_quantity=OWN_SIZE_USD,
+            ask_quantity=OWN_SIZE_USD,
             mark=mark,
             index_usd=mark,
         )
@@ -295,9 +298,11 @@ class Probe:
         self.ticks = 0
 
     async def run(self, inbox: Inbox) -> None:
-        """Count ticks and publish an intent on each n-th."""
+        """Count the benchmark's ticks and publish an intent on each n-th."""
         publish = self._world.system.bus.publish
-        async for _ in inbox:
+        async for event in inbox:
+            if not isinstance(event, MarketTick) or event.bid_quantity is not OWN_SIZE_USD:
+                continue
             self.ticks += 1
             if self.ticks % self._every == 0:
                 buys = self.ticks // self._every % 2 == 1

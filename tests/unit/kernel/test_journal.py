@@ -213,3 +213,21 @@ def test_a_killed_writer_loses_nothing_that_was_committed(tmp_path: Path) -> Non
     )
     assert done.returncode == -signal.SIGKILL
     assert len(events_of(path)) == 99
+
+
+def test_a_journal_of_the_first_version_is_brought_to_this_one(tmp_path: Path) -> None:
+    """Its records and epochs stay, and its index over all kinds goes."""
+    path = tmp_path / "a.journal"
+    with Journal(path) as journal:
+        journal.append(1, snapshot(1))
+    connection = sqlite3.connect(path)
+    connection.execute("DROP INDEX record_snapshot")
+    connection.execute("CREATE INDEX record_kind ON record(kind, seq)")
+    connection.execute("UPDATE meta SET value = 1 WHERE key = 'schema'")
+    connection.commit()
+    connection.close()
+    with Journal(path) as journal:
+        assert (journal.epoch, journal.last_snapshot_seq()) == (2, 1)
+    names = open_for_reading(path).execute("SELECT name FROM sqlite_master WHERE type = 'index'")
+    assert "record_kind" not in {name for (name,) in names}
+    assert events_of(path) == [snapshot(1)]

@@ -436,3 +436,22 @@ def test_a_fill_after_a_move_is_valued_with_options_priced_at_the_new_price() ->
     assert isinstance(booked, PortfolioRisk)
     before, after = followed.by_underlying[0].delta_coin, booked.by_underlying[0].delta_coin
     assert after - before == pytest.approx(10 / moved_usd, abs=2e-3)
+
+
+def test_a_fill_after_a_move_is_worth_what_pricing_everything_anew_says() -> None:
+    """Only what was traded is counted anew; greeks follow the move to second order."""
+    world = World().start()
+    world.hold(CALL, "2")
+    moved_usd = SPOT * 1.004
+    world.quote(PERPETUAL, D(repr(moved_usd)), D("0.5"), moved_usd)
+    world.hold(PUT, "-1")
+    world.hold(PERPETUAL, "1000", D(repr(moved_usd)))
+    booked = world.last(PortfolioRisk)
+    world.market(moved_usd)
+    priced = world.last(PortfolioRisk)
+    assert isinstance(booked, PortfolioRisk)
+    assert isinstance(priced, PortfolioRisk)
+    assert booked.equity_usd == pytest.approx(priced.equity_usd, rel=1e-5)
+    followed, anew = booked.by_underlying[0], priced.by_underlying[0]
+    assert followed.delta_coin == pytest.approx(anew.delta_coin, abs=2e-3)
+    assert followed.price_usd == anew.price_usd
