@@ -365,6 +365,8 @@ class AccountDesk:
             quote_age_ns=None if quote is None else now_ns - quote.ts_ns,
             unit=unit,
             quantity=quantity,
+            low=low,
+            high=high,
             worst_before=before,
             worst_after=max(after, before),
         )
@@ -374,7 +376,8 @@ class AccountDesk:
             return Reduction.NONE
         return reduction(
             order.purpose,
-            position_filled=exposure.filled,
+            position_low=exposure.position - exposure.sells,
+            position_high=exposure.position + exposure.buys,
             signed_quantity=order.signed_quantity,
             delta_filled=self.delta_filled(exposure.instrument.underlying),
             delta_order=None if unit is None else float(order.signed_quantity) * unit.delta_coin,
@@ -460,6 +463,8 @@ def _unknown_instrument(order: Order) -> OrderFacts:
         quote_age_ns=None,
         unit=None,
         quantity=float(order.signed_quantity),
+        low=0.0,
+        high=0.0,
         worst_before=0.0,
         worst_after=0.0,
     )

@@ -15,7 +15,7 @@ import numpy as np
 from glmtrader.domain.ids import InstrumentId
 from glmtrader.domain.instruments import Instrument
 from glmtrader.domain.market_events import FloatArray
-from glmtrader.risk.pricing import SCENARIOS_COUNT, UnitRisk
+from glmtrader.risk.pricing import SCENARIOS_COUNT, UnitRisk, worst_margin_usd
 
 ZERO: Final = Decimal(0)
 _NO_SCENARIO: Final = np.zeros(SCENARIOS_COUNT)
@@ -149,7 +149,7 @@ class Exposure:
         scenario = unit.scenario_usd
         return Contribution(
             worst * abs(unit.delta_coin) * unit.price_usd,
-            max(high * unit.margin_long_usd, -low * unit.margin_short_usd, 0.0),
+            worst_margin_usd(unit, low, high),
             max(high, 0.0) * unit.value_usd,
             coins if is_call else 0.0,
             0.0 if is_call else coins,

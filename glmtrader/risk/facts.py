@@ -20,8 +20,9 @@ class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
         is_repeated: an order of this client id was approved before.
         quote, quote_age_ns: the newest, however old; None where there never was one.
         unit: of the instrument, None where it cannot be priced.
-        quantity: signed. worst_before, worst_after: largest absolute position that what is in
-            flight can lead to, without and with the order.
+        quantity: signed. low, high: the position with every sale, or every buy, in flight filled.
+        worst_before, worst_after: largest absolute position that what is in flight can lead to,
+            without and with the order.
     """
 
     order: Order
@@ -33,6 +34,8 @@ class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
     quote_age_ns: int | None
     unit: UnitRisk | None
     quantity: float
+    low: float
+    high: float
     worst_before: float
     worst_after: float
 

@@ -1,8 +1,9 @@
 """What is on its way: approved orders until they are final, approved intents until completed.
 
 Pure bookkeeping, bounded. An order counts with its unfilled quantity from the approval on; an
-UNKNOWN one counts in full until reconciliation has found out. A finished order is remembered, so
-that one which appears late at the venue counts again.
+UNKNOWN one counts in full until reconciliation has found out. A finished order stays finished,
+whatever comes late or out of order; it is remembered, so that one which the venue does show to be
+working counts again (as in `execution.order_state`).
 """
 
 from collections import OrderedDict
@@ -19,14 +20,28 @@ ORDERS_REMEMBERED_MAX: Final = 4096
 
 ZERO: Final = Decimal(0)
 
+_RECONCILIATION: Final = "reconciliation"
+"""Source of updates that come out of a venue's report."""
+
+_SEEN_WORKING: Final = frozenset({OrderStatus.ACCEPTED, OrderStatus.PARTLY_FILLED})
+
 
 class OrderInFlight:
     """One approved order: how much of it has been filled, and whether it can still fill.
 
     `reported` is how much the venue says is filled; the fills themselves may come later.
+    `is_presumed`: that it is final is a conclusion of ours, not the venue's word.
     """
 
-    __slots__ = ("approved_ns", "filled", "is_commanded", "order", "reported", "status")
+    __slots__ = (
+        "approved_ns",
+        "filled",
+        "is_commanded",
+        "is_presumed",
+        "order",
+        "reported",
+        "status",
+    )
 
     def __init__(self, order: Order, approved_ns: int) -> None:
         self.order = order
@@ -35,6 +50,15 @@ class OrderInFlight:
         self.reported = ZERO
         self.status = OrderStatus.CREATED
         self.is_commanded = False
+        self.is_presumed = False
+
+    def moves_to(self, event: OrderUpdate) -> OrderStatus:
+        """The status after an update; only a working order that is seen leaves a final one."""
+        if not self.status.is_final or event.status is OrderStatus.FILLED:
+            return event.status
+        is_seen = event.source == _RECONCILIATION or self.is_presumed
+        can_appear = self.status is not OrderStatus.FILLED and event.status in _SEEN_WORKING
+        return event.status if is_seen and can_appear else self.status
 
     @property
     def remaining(self) -> Decimal:
@@ -80,7 +104,11 @@ class OrdersInFlight:
             return None
         was_final = item.status.is_final
         item.is_commanded = True
-        item.status = event.status
+        item.status = item.moves_to(event)
+        if not was_final:
+            item.is_presumed = item.status is OrderStatus.EXPIRED and event.venue_order_id is None
+        else:
+            item.is_presumed = item.is_presumed and item.status.is_final
         filled = (
             item.order.quantity if event.status is OrderStatus.FILLED else event.quantity_filled
         )
@@ -98,6 +126,9 @@ class OrdersInFlight:
         item.filled += event.quantity
         if item.filled >= item.order.quantity:
             item.status = OrderStatus.FILLED
+        elif item.is_presumed and was_final:
+            item.status = OrderStatus.PARTLY_FILLED
+        item.is_presumed = item.is_presumed and item.status.is_final
         return self._recount(item, was_final=was_final)
 
     def drop_unsent(self, before_ns: int) -> list[OrderInFlight]:
@@ -110,6 +141,7 @@ class OrdersInFlight:
         ]
         for item in unsent:
             item.status = OrderStatus.EXPIRED
+            item.is_presumed = True
             self._recount(item, was_final=False)
         return unsent
 

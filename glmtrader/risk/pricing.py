@@ -94,6 +94,11 @@ class SurfaceView:
         return VolPoint(forward=part.forward * price_usd / index_usd, vol=vol, ts_ns=ts_ns)
 
 
+def worst_margin_usd(unit: UnitRisk, low: float, high: float) -> float:
+    """Initial margin of a position that may end anywhere between two, in USD."""
+    return max(high * unit.margin_long_usd, -low * unit.margin_short_usd, 0.0)
+
+
 class PricingInput(msgspec.Struct, frozen=True, kw_only=True):
     """One unit to price: `price_usd` is the underlying's, for a perpetual its own mark.
 

@@ -1,7 +1,8 @@
 """When an order reduces: the one definition that every rule uses. Pure.
 
-With everything in flight filled, a *close* makes |position| fall and a *hedge* makes |delta of the
-underlying| fall, neither crossing zero. An order that merely says so, and does not, is an opening.
+A *close* makes |position| fall without crossing zero, whatever part of what is in flight fills;
+with everything in flight filled, a *hedge* makes |delta of the underlying| fall, without crossing
+zero either. An order that merely says so, and does not, is an opening.
 """
 
 from decimal import Decimal
@@ -18,10 +19,23 @@ class Reduction(StrEnum):
     HEDGE = "hedge"
 
 
-def reduces_position(position_filled: Decimal, signed_quantity: Decimal) -> bool:
-    """Whether |position| falls without crossing zero; exact."""
-    after = position_filled + signed_quantity
-    return abs(after) < abs(position_filled) and after * position_filled >= 0
+def reduces_position(
+    position_low: Decimal, position_high: Decimal, signed_quantity: Decimal
+) -> bool:
+    """Whether |position| falls without crossing zero, however much of what is in flight fills.
+
+    A sale of what only a buy in flight would bring opens a short if that buy never fills; so a
+    sale is measured against the lowest position there may be, and a buy against the highest.
+
+    Args:
+        position_low: with every sale in flight filled and no buy.
+        position_high: with every buy in flight filled and no sale.
+        signed_quantity: of the order; exact like the positions.
+    """
+    assert position_low <= position_high, f"{position_low} is above {position_high}"
+    if signed_quantity < 0:
+        return position_low + signed_quantity >= 0
+    return signed_quantity > 0 and position_high + signed_quantity <= 0
 
 
 def reduces_delta(delta_filled: float, delta_order: float) -> bool:
@@ -33,7 +47,8 @@ def reduces_delta(delta_filled: float, delta_order: float) -> bool:
 def reduction(
     purpose: OrderPurpose,
     *,
-    position_filled: Decimal,
+    position_low: Decimal,
+    position_high: Decimal,
     signed_quantity: Decimal,
     delta_filled: float | None,
     delta_order: float | None,
@@ -42,13 +57,16 @@ def reduction(
 
     Args:
         purpose: what the order says.
-        position_filled: of its instrument, with everything in flight filled.
+        position_low, position_high: of its instrument, with every sale or every buy in flight
+            filled.
         signed_quantity: of the order.
         delta_filled: of its underlying, with everything in flight filled, in coin; None where it
             cannot be computed, and then nothing is a hedge.
         delta_order: what the order adds, in coin.
     """
-    if purpose is OrderPurpose.CLOSE and reduces_position(position_filled, signed_quantity):
+    if purpose is OrderPurpose.CLOSE and reduces_position(
+        position_low, position_high, signed_quantity
+    ):
         return Reduction.CLOSE
     if (
         purpose is OrderPurpose.HEDGE

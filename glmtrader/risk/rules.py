@@ -1,8 +1,8 @@
 """The rules that every order passes: pure functions of facts, account and limits.
 
 `RULES` is the whole veto, in order, with what each rule lets a reducing order skip: a close skips
-all limits but the collar, a hedge skips leverage, notional, premium, scenario, drawdown, FOMO and
-rate. Missing data fails closed for everything else.
+all limits but the collar, a hedge skips leverage, notional, premium, scenario, drawdown, FOMO, rate
+and the count of orders in flight. Missing data fails closed for everything else.
 """
 
 from collections.abc import Callable
@@ -18,6 +18,7 @@ from glmtrader.errors import InstrumentError
 from glmtrader.risk import collar
 from glmtrader.risk.facts import OrderFacts, RiskView
 from glmtrader.risk.limits import RiskLimits
+from glmtrader.risk.pricing import worst_margin_usd
 from glmtrader.risk.reduces import Reduction
 from glmtrader.risk.verdicts import APPROVE, Approve, Resize, Verdict, Veto, veto
 
@@ -120,13 +121,20 @@ def venue_health(facts: OrderFacts, view: RiskView, limits: RiskLimits) -> Verdi
 
 
 def margin(facts: OrderFacts, view: RiskView, limits: RiskLimits) -> Verdict:
-    """Estimated initial margin, with the order's premium, within its part of the collateral."""
+    """Estimated initial margin, with the order's premium, within its part of the collateral.
+
+    An order that needs neither passes however much is used: it may be what frees margin.
+    """
     if view.collateral_usd is None or facts.unit is None:
         return veto("margin", "collateral or margin cannot be computed")
-    unit, added = facts.unit, facts.worst_after - facts.worst_before
-    per_unit = unit.margin_long_usd if facts.quantity > 0 else unit.margin_short_usd
+    unit = facts.unit
+    high = facts.high + max(facts.quantity, 0.0)
+    low = facts.low + min(facts.quantity, 0.0)
+    added_usd = worst_margin_usd(unit, low, high) - worst_margin_usd(unit, facts.low, facts.high)
     premium_usd = max(facts.quantity, 0.0) * unit.value_usd
-    needed_usd = view.margin_usd + max(added, 0.0) * per_unit + premium_usd
+    if added_usd <= 0.0 and premium_usd <= 0.0:
+        return APPROVE
+    needed_usd = view.margin_usd + added_usd + premium_usd
     allowed_usd = limits.margin_used_pct_max * view.collateral_usd
     if needed_usd > allowed_usd:
         return veto(
@@ -321,7 +329,7 @@ RULES: Final = (
     Rule("price_collar", collar.check, _NOBODY),
     Rule("margin", margin, _CLOSES),
     Rule("position", position, _CLOSES),
-    Rule("open_orders", open_orders, _CLOSES),
+    Rule("open_orders", open_orders, _REDUCING),
     Rule("drawdown", drawdown, _REDUCING),
     Rule("fomo", fomo, _REDUCING),
     Rule("leverage", leverage, _REDUCING),
