@@ -10,6 +10,8 @@ is compared like any other: what it may still close depends on it.
 from collections.abc import Sequence
 from typing import Final
 
+import structlog
+
 from glmtrader.domain.event import Event
 from glmtrader.domain.instruments import SECOND_NS
 from glmtrader.domain.order_events import VenueReport
@@ -18,7 +20,7 @@ from glmtrader.domain.system_events import VenueStatusChanged
 from glmtrader.execution.facts import FactLog
 from glmtrader.execution.order_records import OrderRecords
 from glmtrader.execution.policy import ExecutionPolicy
-from glmtrader.execution.ports import Books
+from glmtrader.execution.ports import ADAPTER_ERRORS, Books
 from glmtrader.execution.reconcile import (
     Grace,
     Mismatch,
@@ -30,6 +32,8 @@ from glmtrader.execution.reconcile import (
 from glmtrader.kernel.clock import TimerHandle, Timers
 from glmtrader.market.quote_book import Catalogue
 from glmtrader.venues.port import Publish, Venue
+
+_log = structlog.get_logger("glmtrader.execution")
 
 TIMER_KEY: Final = "sync"
 RESOLVE_MAX = 64
@@ -154,9 +158,14 @@ class AccountSync:
         name = f"{reason} #{self._requests}"
         self._asked_ns[name] = now_ns
         names = [record.order.client_order_id for record in self._records.working()]
-        self._venue.request_report(
-            name, since_cursor=self._facts.cursor, resolve=tuple(names[:RESOLVE_MAX])
-        )
+        try:
+            self._venue.request_report(
+                name, since_cursor=self._facts.cursor, resolve=tuple(names[:RESOLVE_MAX])
+            )
+        except ADAPTER_ERRORS as error:
+            # The timer is armed and asks again; without any answer the account is fenced.
+            del self._asked_ns[name]
+            _log.error("report_not_asked", account=self._venue.account_id, why=str(error))
 
     def hasten(self, when_ns: int, now_ns: int) -> None:
         """Look again no later than `when_ns`."""

@@ -8,12 +8,16 @@ an old journal has no approval here, so that replaying it cannot send anything.
 
 from collections.abc import Sequence
 
+import structlog
+
 from glmtrader.domain.ids import AccountId, ClientOrderId, InstrumentId
 from glmtrader.domain.order_events import CancelCommand, OrderCommand
 from glmtrader.errors import VenueError
-from glmtrader.execution.ports import Committer, Redeemer
+from glmtrader.execution.ports import ADAPTER_ERRORS, Committer, Redeemer
 from glmtrader.risk.approval import Approved
 from glmtrader.venues.port import Publish, Venue
+
+_log = structlog.get_logger("glmtrader.execution")
 
 PENDING_MAX = 256
 """Orders between their command and the bus; each waits for one turn of the dispatcher."""
@@ -78,7 +82,10 @@ class Gateway:
         self._journal.commit()
         order = self._approvals.redeem(approved, now_ns=now_ns)
         assert order == command.order, f"order {order.client_order_id}: written ahead differently"
-        self._venue.submit(approved, now_ns=now_ns)
+        try:
+            self._venue.submit(approved, now_ns=now_ns)
+        except ADAPTER_ERRORS as error:
+            raise VenueError(f"order {order.client_order_id}: {error}") from error
         return True
 
     def drop(self, command: OrderCommand) -> None:
@@ -97,10 +104,19 @@ class Gateway:
             )
         )
 
-    def carry_out_cancel(self, command: CancelCommand) -> None:
-        """Cancel one order at the venue; harmless when it is already gone."""
+    def carry_out_cancel(self, command: CancelCommand) -> bool:
+        """Cancel one order at the venue; harmless when it is already gone.
+
+        Returns:
+            False where the adapter could not even ask; it is asked again while the order rests.
+        """
         assert command.account_id == self.account_id, "a cancel of another account"
-        self._venue.cancel(command.client_order_id)
+        try:
+            self._venue.cancel(command.client_order_id)
+        except ADAPTER_ERRORS as error:
+            _log.error("cancel_failed", order=command.client_order_id, why=str(error))
+            return False
+        return True
 
     def cancel_all(self) -> bool:
         """Cancel everything of the account; whatever else fails, this is tried.
@@ -110,10 +126,14 @@ class Gateway:
         """
         try:
             self._venue.cancel_all()
-        except VenueError:
+        except ADAPTER_ERRORS as error:
+            _log.error("cancel_all_failed", account=self.account_id, why=str(error))
             return False
         return True
 
     def watch(self, instrument_ids: Sequence[InstrumentId]) -> None:
         """Ask for ticks of these, and of no others that were asked for before."""
-        self._venue.watch(instrument_ids)
+        try:
+            self._venue.watch(instrument_ids)
+        except ADAPTER_ERRORS as error:
+            _log.warning("watch_failed", account=self.account_id, why=str(error))

@@ -5,13 +5,17 @@ Only protocols enter here, so that this room imports no service of another.
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Protocol
+from typing import Final, Protocol
 
 from glmtrader.domain.ids import InstrumentId
 from glmtrader.domain.ledger import Booking
 from glmtrader.domain.orders import Order
 from glmtrader.domain.risk_events import RiskVeto
+from glmtrader.errors import GlmtraderError
 from glmtrader.risk.approval import Approved
+
+ADAPTER_ERRORS: Final = (GlmtraderError, OSError)
+"""What an adapter may raise into a call of the core: it is logged and never ends the core."""
 
 
 class RiskGate(Protocol):

@@ -1,9 +1,18 @@
 """Reconciliation goes on: through early timers, halts, silent venues and broken adapters."""
 
-from execution_world import ACCOUNT, World
+import pytest
+from execution_world import ACCOUNT, BUY_STRADDLE, HEDGE, World
 
-from glmtrader.domain.risk_events import RiskAlert, Severity, TradingMode, TradingModeChanged
+from glmtrader.domain.order_events import CancelCommand
+from glmtrader.domain.risk_events import (
+    KillSwitchSet,
+    RiskAlert,
+    Severity,
+    TradingMode,
+    TradingModeChanged,
+)
 from glmtrader.domain.system_events import TimerFired, VenueStatusChanged
+from glmtrader.errors import QueueOverflowError, VenueUnavailableError
 from glmtrader.execution.account_sync import TIMER_KEY
 
 
@@ -97,4 +106,69 @@ def test_venue_that_reports_no_more_fences_and_alerts() -> None:
     assert "not compared" in alert.message
     world.venue.reports_blocked = False
     world.run(30.0)
+    assert world.mode() is TradingMode.OPEN
+
+
+@pytest.mark.parametrize(
+    "error",
+    [QueueOverflowError("requests"), VenueUnavailableError("closed"), BrokenPipeError("socket")],
+)
+def test_adapter_that_raises_at_a_request_is_asked_again(error: Exception) -> None:
+    """A request for a report that fails in the adapter ends nothing: it fences, then recovers."""
+    world = World().opened()
+    ask = world.venue.request_report
+
+    def failing(*_: object, **__: object) -> None:
+        raise error
+
+    world.venue.request_report = failing  # type: ignore[method-assign]
+    world.run(200.0)
+    assert world.mode() is TradingMode.FENCED
+    world.venue.request_report = ask  # type: ignore[method-assign]
+    world.run(10.0)
+    assert world.mode() is TradingMode.OPEN
+
+
+def test_adapter_that_raises_at_a_cancel_ends_nothing() -> None:
+    """Neither one cancel nor a cancel of everything can bring the core down."""
+    world = World().opened()
+    world.venue.scripts.append("rest")
+    world.give(HEDGE)
+    world.run(0.5)
+
+    def failing(*_: object) -> None:
+        raise QueueOverflowError("orders")
+
+    world.venue.cancel = failing  # type: ignore[method-assign,assignment]
+    world.venue.cancel_all = failing  # type: ignore[method-assign]
+    now_ns = world.clock.now_ns()
+    (order,) = world.venue.submitted
+    world.bus.publish(
+        CancelCommand(
+            ts_event=now_ns,
+            ts_init=now_ns,
+            account_id=ACCOUNT,
+            client_order_id=order.client_order_id,
+            reason="test",
+        )
+    )
+    world.bus.publish(
+        KillSwitchSet(ts_event=now_ns, ts_init=now_ns, engaged=True, flatten=False, source="test")
+    )
+    world.run(5.0)
+    assert world.service.is_killed
+    assert len(world.service.records.working()) == 1
+
+
+def test_adapter_that_overflows_at_submit_leaves_the_order_unknown() -> None:
+    """A full queue of the adapter is no refusal by the venue; the order is asked for."""
+    world = World().opened()
+
+    def failing(*_: object, **__: object) -> None:
+        raise QueueOverflowError("orders")
+
+    world.venue.submit = failing  # type: ignore[method-assign]
+    world.give(BUY_STRADDLE)
+    world.run(1.0)
+    assert len(world.service.records.open_questions(world.clock.now_ns())) == 1
     assert world.mode() is TradingMode.OPEN
