@@ -16,6 +16,8 @@ class Row:
     unit: str
     target: float | None
     more_is_better: bool = False
+    ours: float | None = None
+    """Where the row is a peer's: what we measured beside it, in the same unit."""
 
     @property
     def is_sane(self) -> bool:
@@ -58,6 +60,10 @@ class Report:
         self.rows.append(row)
         assert row.is_sane, f"{name}: {measured:g} {unit}, the target is {target:g}"
 
+    def add_peer(self, name: str, measured: float, unit: str, *, ours: float) -> None:
+        """Keep a peer's number and its ratio to ours; a peer has no target to reach."""
+        self.rows.append(Row(name, measured, unit, target=None, ours=ours))
+
     def table(self) -> str:
         """All rows as text."""
         lines = [f"{'':58s} {'measured':>12s} {'to reach':>12s}"]
@@ -65,6 +71,8 @@ class Report:
             sign = ">=" if row.more_is_better else "<="
             target = "" if row.target is None else f"{sign} {row.target:,g}"
             mark = "" if row.is_reached else "  missed"
+            if row.ours is not None:
+                mark = f"  {row.measured / row.ours:.2f} times ours"
             lines.append(
                 f"{row.name:58s} {_text(row.measured):>12s} {target:>12s} {row.unit}{mark}"
             )
