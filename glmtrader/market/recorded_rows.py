@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from glmtrader.domain.arrays import FloatArray
 from glmtrader.domain.event import Event
 from glmtrader.domain.ids import InstrumentId
 from glmtrader.domain.instruments import DAY_NS, SECOND_NS, YEAR_NS
@@ -24,8 +24,6 @@ from glmtrader.simulator.recorded_schema import (
     CHAIN_OPTIONAL_COLUMNS,
     TICK_COLUMNS,
 )
-
-FloatArray = npt.NDArray[np.float64]
 
 MILLISECOND_NS: Final = 1_000_000
 
