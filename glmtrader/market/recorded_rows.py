@@ -15,7 +15,7 @@ import numpy as np
 from glmtrader.domain.arrays import FloatArray
 from glmtrader.domain.event import Event
 from glmtrader.domain.ids import InstrumentId
-from glmtrader.domain.instruments import DAY_NS, SECOND_NS, YEAR_NS
+from glmtrader.domain.instruments import DAY_NS, MILLISECOND_NS, SECOND_NS, YEAR_NS
 from glmtrader.domain.market_events import Candle, ChainSnapshot, MarketTick
 from glmtrader.quant import black76
 from glmtrader.simulator.recorded_schema import (
@@ -24,8 +24,6 @@ from glmtrader.simulator.recorded_schema import (
     CHAIN_OPTIONAL_COLUMNS,
     TICK_COLUMNS,
 )
-
-MILLISECOND_NS: Final = 1_000_000
 
 _SYMBOL_LISTS_KEPT: Final = 8
 """Chains whose symbols are remembered as a column: one for each underlying, and some to spare."""

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glmtrader.domain.arrays import BoolArray, FloatArray, IntArray
+from glmtrader.domain.instruments import MILLISECOND_NS
 from glmtrader.errors import DataError
 from glmtrader.simulator.market_model import CandleColumns
 from glmtrader.simulator.recorded_schema import (
@@ -21,8 +22,6 @@ from glmtrader.simulator.recorded_schema import (
     FUNDING_COLUMNS,
     TICK_COLUMNS,
 )
-
-MILLISECOND_NS = 1_000_000
 
 
 class ChainRows(msgspec.Struct, frozen=True, kw_only=True):
