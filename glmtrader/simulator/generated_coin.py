@@ -24,7 +24,7 @@ from glmtrader.simulator.dynamics import (
     trading_seconds,
 )
 from glmtrader.simulator.generated_config import CoinConfig, GeneratedMarketConfig
-from glmtrader.simulator.listing_calendar import EXPIRY_HOUR_NS, Listing
+from glmtrader.simulator.listing_calendar import EXPIRY_HOUR_NS, OptionListing
 from glmtrader.simulator.market_model import CandleColumns, OptionChain, PerpetualQuote
 from glmtrader.simulator.variance import VarianceModel
 
@@ -52,7 +52,7 @@ class GeneratedCoin:
         self._config = config
         self._model = model
         self._dynamics = CoinDynamics(coin, config, model, path_rng)
-        self._listing = Listing(coin, config.venue)
+        self._listing = OptionListing(coin, config.venue)
         self._perpetual = inverse_perpetual(
             config.venue, coin.underlying, Decimal(coin.perpetual_tick_usd)
         )

@@ -96,7 +96,7 @@ def _multiples(low: float, high: float, step: float) -> FloatArray:
     return np.arange(first, math.floor(high / step) + 1, dtype=np.float64) * step
 
 
-class Listing:
+class OptionListing:
     """The listed options of one coin; grows with the forward, shrinks by expiry."""
 
     def __init__(self, coin: CoinConfig, venue: str) -> None:
