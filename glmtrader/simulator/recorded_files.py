@@ -13,15 +13,15 @@ import numpy.typing as npt
 
 from glmtrader.domain.arrays import BoolArray, FloatArray, IntArray
 from glmtrader.domain.instruments import MILLISECOND_NS
-from glmtrader.errors import DataError
-from glmtrader.simulator.market_model import CandleColumns
-from glmtrader.simulator.recorded_schema import (
+from glmtrader.domain.recorded_schema import (
     CANDLE_COLUMNS,
     CHAIN_COLUMNS,
     CHAIN_OPTIONAL_COLUMNS,
     FUNDING_COLUMNS,
     TICK_COLUMNS,
 )
+from glmtrader.errors import DataError
+from glmtrader.simulator.market_model import CandleColumns
 
 
 class ChainRows(msgspec.Struct, frozen=True, kw_only=True):

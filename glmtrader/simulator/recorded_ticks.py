@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from glmtrader.domain.arrays import FloatArray, IntArray
+from glmtrader.domain.recorded_schema import TICK_COLUMNS
 from glmtrader.errors import DataError
 from glmtrader.simulator.recorded_files import column_of, equals, read_table
 from glmtrader.simulator.recorded_perpetual import TickColumns
-from glmtrader.simulator.recorded_schema import TICK_COLUMNS
 
 
 def read_ticks(
