@@ -12,6 +12,7 @@ import structlog
 from glmtrader.cli.lines import EQUITY_INTERVAL_NS, Line, Narrator, clock_time, spoken
 from glmtrader.cli.summary import pnl_fields
 from glmtrader.domain.event import Event
+from glmtrader.domain.ledger import InstrumentLookup
 from glmtrader.domain.order_events import (
     Fill,
     IntentCompleted,
@@ -22,7 +23,6 @@ from glmtrader.domain.risk_events import PortfolioRisk, RiskAlert, RiskVeto, Tra
 from glmtrader.domain.strategy_events import DecisionMade
 from glmtrader.kernel.bus import Bus, Subscription
 from glmtrader.research.attribution import PnlBook
-from glmtrader.research.marking import InstrumentLookup
 
 _log = structlog.get_logger("glmtrader.printer")
 

@@ -44,3 +44,13 @@ def client_order_id(intent: IntentId, leg: int, attempt: int) -> ClientOrderId:
     name = f"{intent}-{leg}-{attempt}"
     assert len(name) <= CLIENT_ORDER_ID_LENGTH_MAX, f"client order id {name!r} is too long"
     return ClientOrderId(name)
+
+
+def intent_of(client_order: ClientOrderId) -> IntentId:
+    """The intent that an order's name begins with."""
+    return IntentId(client_order.rsplit("-", 2)[0])
+
+
+def strategy_of(client_order: ClientOrderId) -> StrategyId:
+    """The strategy that an order's name begins with."""
+    return StrategyId(client_order.rsplit("-", 4)[0])

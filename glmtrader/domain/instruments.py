@@ -12,10 +12,12 @@ import msgspec
 from glmtrader.domain.ids import InstrumentId
 from glmtrader.errors import InstrumentError
 
-SECOND_NS = 1_000_000_000
+MILLISECOND_NS = 1_000_000
+SECOND_NS = 1_000 * MILLISECOND_NS
 MINUTE_NS = 60 * SECOND_NS
 HOUR_NS = 3600 * SECOND_NS
 DAY_NS = 24 * HOUR_NS
+WEEK_NS = 7 * DAY_NS
 YEAR_NS = 365 * DAY_NS
 """ACT/365: a year of every annualised number in this project."""
 

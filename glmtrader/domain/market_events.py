@@ -4,15 +4,12 @@ from decimal import Decimal
 from typing import ClassVar
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
+from glmtrader.domain.arrays import BoolArray, IntArray
+from glmtrader.domain.arrays import FloatArray as FloatArray  # noqa: PLC0414  risk, venues ask here
 from glmtrader.domain.event import Event
 from glmtrader.domain.ids import InstrumentId
 from glmtrader.domain.instruments import Instrument
-
-FloatArray = npt.NDArray[np.float64]
-"""One float64 column; NaN marks a missing quote at the analytic side of the border."""
 
 
 class MarketTick(Event, frozen=True, kw_only=True):
@@ -77,9 +74,9 @@ class ChainSnapshot(Event, frozen=True, kw_only=True):
     underlying: str
     venue: str
     instrument_ids: tuple[InstrumentId, ...]
-    expiry_ns: npt.NDArray[np.int64]
+    expiry_ns: IntArray
     strike: FloatArray
-    is_call: npt.NDArray[np.bool_]
+    is_call: BoolArray
     bid: FloatArray
     ask: FloatArray
     mark: FloatArray

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from glmtrader.forecast.arrays import WEEK_NS, FloatArray, IntArray
+from glmtrader.domain.arrays import FloatArray, IntArray
+from glmtrader.domain.instruments import WEEK_NS
 from glmtrader.forecast.artefact import Calibration
 from glmtrader.forecast.fit import fit_gamma
 from glmtrader.forecast.haircut import fit_haircut

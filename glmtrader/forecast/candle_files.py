@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from glmtrader.domain.instruments import MILLISECOND_NS
 from glmtrader.forecast.candles import CandleArrays, regularise
 from glmtrader.forecast.errors import CandleError
 
 COLUMNS = ("ts", "open", "high", "low", "close", "volume")
-_MS_NS = 1_000_000
 _ROWS_MAX = 5_000_000
 
 
@@ -83,7 +83,7 @@ def _from_columns(path: Path, columns: list[np.ndarray], interval_ns: int | None
         raise CandleError(
             f"{path}: candle row {int(np.argmin(known))} has no ts; repair or drop it"
         )
-    stamps_ns = stamps.astype(np.int64) * _MS_NS
+    stamps_ns = stamps.astype(np.int64) * MILLISECOND_NS
     try:
         return regularise(stamps_ns, opened, high, low, close, volume, interval_ns)
     except CandleError as error:

@@ -7,7 +7,8 @@ Outages become bars of zero return and zero volume, marked and counted. Anything
 import msgspec
 import numpy as np
 
-from glmtrader.forecast.arrays import DAY_NS, HOUR_NS, BoolArray, FloatArray, IntArray
+from glmtrader.domain.arrays import BoolArray, FloatArray, IntArray
+from glmtrader.domain.instruments import DAY_NS, HOUR_NS
 from glmtrader.forecast.errors import CandleError
 
 _GAP_DAYS_MAX = 30

@@ -6,7 +6,8 @@ The profile is estimated from the candles that a model is trained on and travels
 
 import numpy as np
 
-from glmtrader.forecast.arrays import HOUR_NS, WEEK_NS, FloatArray, IntArray
+from glmtrader.domain.arrays import FloatArray, IntArray
+from glmtrader.domain.instruments import HOUR_NS, WEEK_NS
 from glmtrader.forecast.candles import CandleArrays
 from glmtrader.forecast.errors import TooFewRowsError
 from glmtrader.forecast.spec import HOURS_A_WEEK

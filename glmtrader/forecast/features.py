@@ -6,8 +6,9 @@ underlying can feed one artefact. Deleting or garbling what comes after an origi
 
 import numpy as np
 
+from glmtrader.domain.arrays import FloatArray, IntArray
+from glmtrader.domain.instruments import DAY_NS, HOUR_NS
 from glmtrader.errors import ForecastError
-from glmtrader.forecast.arrays import DAY_NS, HOUR_NS, FloatArray, IntArray
 from glmtrader.forecast.candles import CandleArrays
 from glmtrader.forecast.clock import hour_of_week, mean_weight
 from glmtrader.forecast.spec import FEATURE_VERSION, LOOKBACK_HOURS, FeatureSpec, parse_name

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from glmtrader.forecast.arrays import FloatArray, IntArray
+from glmtrader.domain.arrays import FloatArray, IntArray
 from glmtrader.forecast.artefact import Coefficients
 from glmtrader.forecast.errors import (
     ConstantDataError,

@@ -8,7 +8,7 @@ squared relative error by 4 % and the mean error of the two worst years at 7 day
 
 import numpy as np
 
-from glmtrader.forecast.arrays import FloatArray
+from glmtrader.domain.arrays import FloatArray
 from glmtrader.forecast.artefact import Haircut
 from glmtrader.forecast.errors import TooFewRowsError
 from glmtrader.forecast.standardise import standardise

@@ -9,7 +9,7 @@ from enum import Enum
 import msgspec
 import numpy as np
 
-from glmtrader.forecast.arrays import FloatArray
+from glmtrader.domain.arrays import FloatArray
 from glmtrader.forecast.artefact import Coefficients, Haircut, VolatilityModel
 from glmtrader.forecast.candles import CandleArrays
 from glmtrader.forecast.features import feature_matrix, lookback_bars

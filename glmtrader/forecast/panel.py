@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from glmtrader.forecast.arrays import DAY_NS, HOUR_NS, YEAR_NS, FloatArray, IntArray
+from glmtrader.domain.arrays import FloatArray, IntArray
+from glmtrader.domain.instruments import DAY_NS, HOUR_NS, YEAR_NS
 from glmtrader.forecast.candles import CandleArrays
 from glmtrader.forecast.errors import ConstantDataError, TooFewRowsError
 from glmtrader.forecast.features import gap_share

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from glmtrader.forecast.arrays import FloatArray
+from glmtrader.domain.arrays import FloatArray
 
 
 def qlike(target: FloatArray, forecast: FloatArray) -> FloatArray:

@@ -5,8 +5,8 @@ A feature is named `<kind>_<hours>h`; `target_clock` alone looks forward, and on
 
 import msgspec
 
+from glmtrader.domain.instruments import DAY_NS, HOUR_NS, WEEK_NS
 from glmtrader.errors import ForecastError
-from glmtrader.forecast.arrays import DAY_NS, HOUR_NS, WEEK_NS
 
 FEATURE_VERSION = 1
 LOOKBACK_HOURS = 192

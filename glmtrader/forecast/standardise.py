@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from glmtrader.forecast.arrays import FloatArray
+from glmtrader.domain.arrays import FloatArray
 
 
 class Standardised(NamedTuple):

@@ -8,7 +8,7 @@ has left the strike.
 
 import numpy as np
 
-from glmtrader.forecast.arrays import FloatArray
+from glmtrader.domain.arrays import FloatArray
 
 
 def break_even_vol(paths: FloatArray, years: float, hedge_vol: FloatArray) -> FloatArray:

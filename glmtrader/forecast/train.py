@@ -5,8 +5,8 @@ from importlib import metadata
 
 import numpy as np
 
+from glmtrader.domain.instruments import DAY_NS
 from glmtrader.errors import ForecastError
-from glmtrader.forecast.arrays import DAY_NS
 from glmtrader.forecast.artefact import TrainingSet, VolatilityModel, seal
 from glmtrader.forecast.calibrate import calibrate
 from glmtrader.forecast.candles import CandleArrays

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from glmtrader.forecast.arrays import DAY_NS, BoolArray, FloatArray, IntArray
+from glmtrader.domain.arrays import BoolArray, FloatArray, IntArray
+from glmtrader.domain.instruments import DAY_NS
 from glmtrader.forecast.calibrate import Calibrated, Outcomes
 from glmtrader.forecast.errors import TooFewRowsError
 

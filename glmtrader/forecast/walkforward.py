@@ -7,15 +7,8 @@ whose horizon had ended when the fold starts.
 import msgspec
 import numpy as np
 
-from glmtrader.forecast.arrays import (
-    DAY_NS,
-    HOUR_NS,
-    WEEK_NS,
-    YEAR_NS,
-    BoolArray,
-    FloatArray,
-    IntArray,
-)
+from glmtrader.domain.arrays import BoolArray, FloatArray, IntArray
+from glmtrader.domain.instruments import DAY_NS, HOUR_NS, WEEK_NS, YEAR_NS
 from glmtrader.forecast.artefact import Calibration, Coefficients
 from glmtrader.forecast.calibrate import Calibrated, Outcomes, apply, calibrate
 from glmtrader.forecast.clock import estimate_clock

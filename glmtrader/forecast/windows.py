@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from glmtrader.forecast.arrays import FloatArray, IntArray
+from glmtrader.domain.arrays import FloatArray, IntArray
 
 
 def prefix_sum(values: FloatArray) -> FloatArray:

@@ -1,6 +1,6 @@
 """Market events as Parquet rows: which file an event belongs to, and its columns.
 
-The columns are those of `simulator.recorded_schema`, so that what is recorded can be replayed.
+The columns are those of `domain.recorded_schema`, so that what is recorded can be replayed.
 Pure; pyarrow is imported on first use, by those alone who record.
 """
 
@@ -11,23 +11,19 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from glmtrader.domain.arrays import FloatArray
 from glmtrader.domain.event import Event
 from glmtrader.domain.ids import InstrumentId
-from glmtrader.domain.instruments import DAY_NS, SECOND_NS, YEAR_NS
+from glmtrader.domain.instruments import DAY_NS, MILLISECOND_NS, SECOND_NS, YEAR_NS
 from glmtrader.domain.market_events import Candle, ChainSnapshot, MarketTick
-from glmtrader.quant import black76
-from glmtrader.simulator.recorded_schema import (
+from glmtrader.domain.recorded_schema import (
     CANDLE_COLUMNS,
     CHAIN_COLUMNS,
     CHAIN_OPTIONAL_COLUMNS,
     TICK_COLUMNS,
 )
-
-FloatArray = npt.NDArray[np.float64]
-
-MILLISECOND_NS: Final = 1_000_000
+from glmtrader.quant import black76
 
 _SYMBOL_LISTS_KEPT: Final = 8
 """Chains whose symbols are remembered as a column: one for each underlying, and some to spare."""

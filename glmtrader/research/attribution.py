@@ -18,6 +18,7 @@ from glmtrader.domain.ids import InstrumentId
 from glmtrader.domain.instruments import Instrument
 from glmtrader.domain.ledger import (
     Booking,
+    InstrumentLookup,
     Ledger,
     LedgerChange,
     apply_delivery,
@@ -38,7 +39,7 @@ from glmtrader.domain.order_events import (
 from glmtrader.domain.risk_events import LedgerSnapshot, PortfolioRisk
 from glmtrader.domain.system_events import RunStarted
 from glmtrader.kernel.journal import open_for_reading, read_records
-from glmtrader.research.marking import InstrumentLookup, mark, open_positions
+from glmtrader.research.marking import mark, open_positions
 from glmtrader.research.pnl_interval import GREEKS, Booked, Moment, PnlBooking, actual, shares
 from glmtrader.risk.opening import known
 from glmtrader.risk.pricing import SurfaceView

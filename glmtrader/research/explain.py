@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from glmtrader.domain.decisions import IntentType
-from glmtrader.domain.ids import ClientOrderId, IntentId
+from glmtrader.domain.ids import ClientOrderId, IntentId, intent_of
 from glmtrader.domain.order_events import (
     ExecutionCommand,
     Fill,
@@ -105,7 +105,7 @@ def _collect(story: Story, seq: int, event: object) -> None:
 
 
 def _is_of(client_order_id: ClientOrderId | None, intent_id: IntentId) -> bool:
-    return client_order_id is not None and client_order_id.rsplit("-", 2)[0] == intent_id
+    return client_order_id is not None and intent_of(client_order_id) == intent_id
 
 
 def _last_decision(path: Path) -> IntentId:

@@ -5,7 +5,7 @@ surface of its expiry, with the forward moved by the index; a perpetual at its o
 expired and awaits delivery at its payoff on the index.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
@@ -13,16 +13,13 @@ import msgspec
 
 from glmtrader.domain.ids import InstrumentId
 from glmtrader.domain.instruments import Instrument, InstrumentKind
-from glmtrader.domain.ledger import Ledger
+from glmtrader.domain.ledger import InstrumentLookup, Ledger
 from glmtrader.domain.pnl import delivery_payoff
 from glmtrader.domain.risk_events import PortfolioRisk, PositionEntry
 from glmtrader.errors import LedgerError
 from glmtrader.quant.black76_scalar import price_one
 from glmtrader.risk.portfolio import DOLLARS
 from glmtrader.risk.pricing import SurfaceView
-
-InstrumentLookup = Callable[[InstrumentId], Instrument | None]
-"""Finds an instrument, listed or retired."""
 
 Held = list[tuple[Instrument, PositionEntry]]
 """Open positions with their instruments."""

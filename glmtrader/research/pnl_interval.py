@@ -14,10 +14,10 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from glmtrader.domain.arrays import FloatArray
 from glmtrader.domain.ids import InstrumentId
 from glmtrader.domain.instruments import Instrument
 from glmtrader.domain.ledger import Ledger, LedgerChange
-from glmtrader.domain.market_events import FloatArray
 from glmtrader.domain.order_events import Fill, FundingPaid, OptionDelivered, SessionSettled
 from glmtrader.quant.attribution import OptionInterval, attribute
 from glmtrader.research.marking import Held, Marks, carried, row_of

@@ -10,14 +10,12 @@ from typing import Final
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
+from glmtrader.domain.arrays import BoolArray, FloatArray, IntArray
 from glmtrader.domain.instruments import HOUR_NS, SECOND_NS
 from glmtrader.quant.trading_clock import BTC_CLOCK
 from glmtrader.simulator.generated_config import CoinConfig, GeneratedMarketConfig
 from glmtrader.simulator.variance import YEAR_S, VarianceModel, decay_rates, relax
-
-FloatArray = npt.NDArray[np.float64]
 
 _BASIS_HALF_LIFE_S: Final = 5 * 86_400.0
 _FUNDING_HALF_LIFE_S: Final = 85_000.0  # eight-hourly autocorrelation 0.79
@@ -67,7 +65,7 @@ class HourNoise(msgspec.Struct, frozen=True, kw_only=True):
         return np.asarray(shared + math.sqrt(1.0 - correlation) * own, np.float64)
 
 
-def trading_seconds(start_ns: int, end_ns: npt.NDArray[np.int64] | int) -> FloatArray:
+def trading_seconds(start_ns: int, end_ns: IntArray | int) -> FloatArray:
     """Seconds of average variance from one moment to others."""
     return np.asarray(BTC_CLOCK.years(start_ns, end_ns) * YEAR_S, np.float64)
 
@@ -128,9 +126,7 @@ class CoinDynamics:
             volume=self._volume(variance, own[rows + 1], step_s),
         )
 
-    def _factor_paths(
-        self, normals: FloatArray, jumped: npt.NDArray[np.bool_], step_s: float
-    ) -> FloatArray:
+    def _factor_paths(self, normals: FloatArray, jumped: BoolArray, step_s: float) -> FloatArray:
         model = self._model
         scale = model.sds * np.sqrt(-np.expm1(-2.0 * model.rates * step_s))
         echoes = self._config.variance.jump_log_variance * jumped

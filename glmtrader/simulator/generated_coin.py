@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import structs
 
+from glmtrader.domain.arrays import FloatArray, IntArray
 from glmtrader.domain.instruments import DAY_NS, HOUR_NS, SECOND_NS, YEAR_NS, Instrument
 from glmtrader.errors import DataError
 from glmtrader.quant import black76
@@ -24,11 +24,9 @@ from glmtrader.simulator.dynamics import (
     trading_seconds,
 )
 from glmtrader.simulator.generated_config import CoinConfig, GeneratedMarketConfig
-from glmtrader.simulator.listing_calendar import EXPIRY_HOUR_NS, Listing
+from glmtrader.simulator.listing_calendar import EXPIRY_HOUR_NS, OptionListing
 from glmtrader.simulator.market_model import CandleColumns, OptionChain, PerpetualQuote
 from glmtrader.simulator.variance import VarianceModel
-
-FloatArray = npt.NDArray[np.float64]
 
 _HOURS_KEPT: Final = 24 * 92
 """Bars older than a quarter are forgotten."""
@@ -54,7 +52,7 @@ class GeneratedCoin:
         self._config = config
         self._model = model
         self._dynamics = CoinDynamics(coin, config, model, path_rng)
-        self._listing = Listing(coin, config.venue)
+        self._listing = OptionListing(coin, config.venue)
         self._perpetual = inverse_perpetual(
             config.venue, coin.underlying, Decimal(coin.perpetual_tick_usd)
         )
@@ -139,7 +137,7 @@ class GeneratedCoin:
             funding_rate_8h=state.funding_rate_8h,
         )
 
-    def expected_vol(self, expiries_ns: npt.NDArray[np.int64]) -> FloatArray:
+    def expected_vol(self, expiries_ns: IntArray) -> FloatArray:
         """E[sqrt(RV)] from now to each expiry, fraction a year: what an honest forecast seeks."""
         now_ns, factors = self.state.ts_ns, self.state.factors
         horizons_s = trading_seconds(now_ns, expiries_ns)
@@ -148,7 +146,7 @@ class GeneratedCoin:
         shrink = self._model.volatility_shrink(horizons_s)
         return np.asarray(self._coin.annual_vol * np.sqrt(mean) * shrink, np.float64)
 
-    def implied_vol(self, expiries_ns: npt.NDArray[np.int64]) -> FloatArray:
+    def implied_vol(self, expiries_ns: IntArray) -> FloatArray:
         """At-the-money implied volatility: expected volatility plus the premium process."""
         config, expected = self._config, self.expected_vol(expiries_ns)
         days = (expiries_ns - self.state.ts_ns) / DAY_NS

@@ -12,14 +12,12 @@ from typing import Final
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
+from glmtrader.domain.arrays import BoolArray, FloatArray, IntArray
 from glmtrader.domain.ids import InstrumentId
 from glmtrader.domain.instruments import DAY_NS, HOUR_NS, SECOND_NS, YEAR_NS, Instrument
 from glmtrader.simulator.contracts import inverse_option
 from glmtrader.simulator.generated_config import CoinConfig
-
-FloatArray = npt.NDArray[np.float64]
 
 EXPIRY_HOUR_NS: Final = 8 * HOUR_NS
 """Options expire at 08:00 UTC."""
@@ -45,11 +43,11 @@ class ListedOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     instrument_ids: tuple[InstrumentId, ...]
     instruments: tuple[Instrument, ...]
-    expiries_ns: npt.NDArray[np.int64]
-    slot: npt.NDArray[np.int64]
-    expiry_ns: npt.NDArray[np.int64]
+    expiries_ns: IntArray
+    slot: IntArray
+    expiry_ns: IntArray
     strike: FloatArray
-    is_call: npt.NDArray[np.bool_]
+    is_call: BoolArray
 
 
 def listed_expiries(now_ns: int) -> tuple[int, ...]:
@@ -98,7 +96,7 @@ def _multiples(low: float, high: float, step: float) -> FloatArray:
     return np.arange(first, math.floor(high / step) + 1, dtype=np.float64) * step
 
 
-class Listing:
+class OptionListing:
     """The listed options of one coin; grows with the forward, shrinks by expiry."""
 
     def __init__(self, coin: CoinConfig, venue: str) -> None:

@@ -19,8 +19,7 @@ from decimal import Decimal
 import msgspec
 
 from glmtrader.domain.instruments import Instrument, InstrumentKind
-
-ZERO = Decimal(0)
+from glmtrader.domain.pnl import ZERO
 
 
 class MarginRates(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,13 +3,10 @@
 from typing import Protocol
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
+from glmtrader.domain.arrays import BoolArray, FloatArray, IntArray
 from glmtrader.domain.ids import InstrumentId
 from glmtrader.domain.instruments import Instrument
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class PerpetualQuote(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,9 +32,9 @@ class OptionChain(msgspec.Struct, frozen=True, kw_only=True):
 
     ts_ns: int
     instrument_ids: tuple[InstrumentId, ...]
-    expiry_ns: npt.NDArray[np.int64]
+    expiry_ns: IntArray
     strike: FloatArray
-    is_call: npt.NDArray[np.bool_]
+    is_call: BoolArray
     bid: FloatArray
     ask: FloatArray
     bid_size: FloatArray
@@ -50,7 +47,7 @@ class OptionChain(msgspec.Struct, frozen=True, kw_only=True):
 class CandleColumns(msgspec.Struct, frozen=True, kw_only=True):
     """Completed bars: open time (ns) and float64 columns of equal length; volume in coin."""
 
-    open_ns: npt.NDArray[np.int64]
+    open_ns: IntArray
     open: FloatArray
     high: FloatArray
     low: FloatArray

@@ -17,8 +17,7 @@ from decimal import Decimal
 import msgspec
 
 from glmtrader.domain.orders import Side
-
-ZERO = Decimal(0)
+from glmtrader.domain.pnl import ZERO
 
 
 class CrowdTop(msgspec.Struct, frozen=True, kw_only=True):

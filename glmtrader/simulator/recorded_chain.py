@@ -10,8 +10,8 @@ from decimal import Decimal
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
+from glmtrader.domain.arrays import BoolArray, FloatArray, IntArray
 from glmtrader.domain.ids import InstrumentId
 from glmtrader.domain.instruments import YEAR_NS, Instrument
 from glmtrader.quant import black76
@@ -19,16 +19,12 @@ from glmtrader.simulator.contracts import inverse_option, option_symbol
 from glmtrader.simulator.market_model import OptionChain
 from glmtrader.simulator.recorded_files import ChainRows
 
-FloatArray = npt.NDArray[np.float64]
-Int64Array = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
-
 
 class Universe(msgspec.Struct, frozen=True, kw_only=True):
     """Every option that is ever recorded, once; rows of a snapshot point into it."""
 
     instruments: tuple[Instrument, ...]
-    expiry_ns: Int64Array
+    expiry_ns: IntArray
     strike: FloatArray
     is_call: BoolArray
 
@@ -41,7 +37,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     ts_ns: int
-    member: Int64Array
+    member: IntArray
     bid: FloatArray
     ask: FloatArray
     bid_size: FloatArray
@@ -74,7 +70,7 @@ def load_chains(
     )
 
 
-def check_rows(rows: ChainRows, underlying: str) -> tuple[dict[str, int], Int64Array]:
+def check_rows(rows: ChainRows, underlying: str) -> tuple[dict[str, int], IntArray]:
     """Count bad rows by reason, and the positions of the good ones.
 
     A bid or ask that is null or zero is no fault: nobody quotes. Reasons, the first that holds:
@@ -97,8 +93,8 @@ def check_rows(rows: ChainRows, underlying: str) -> tuple[dict[str, int], Int64A
 
 
 def _well_named(
-    rows: ChainRows, candidates: Int64Array, underlying: str
-) -> tuple[Int64Array, dict[str, int]]:
+    rows: ChainRows, candidates: IntArray, underlying: str
+) -> tuple[IntArray, dict[str, int]]:
     good: list[int] = []
     refused: Counter[str] = Counter()
     expected: dict[str, tuple[int, float, bool]] = {}
@@ -121,8 +117,8 @@ def _well_named(
 
 
 def _universe(
-    rows: ChainRows, good: Int64Array, *, venue: str, underlying: str, lot: Decimal
-) -> tuple[Universe, Int64Array]:
+    rows: ChainRows, good: IntArray, *, venue: str, underlying: str, lot: Decimal
+) -> tuple[Universe, IntArray]:
     """All distinct options, by expiry, strike, call before put, and where each good row is."""
     symbols = rows.symbol[good].tolist()
     first = dict(zip(reversed(symbols), reversed(good.tolist()), strict=True))
@@ -142,7 +138,7 @@ def _universe(
 
 
 def _snapshot(
-    rows: ChainRows, positions: Int64Array, member: Int64Array, quote_size: float
+    rows: ChainRows, positions: IntArray, member: IntArray, quote_size: float
 ) -> Snapshot:
     order = np.argsort(member)
     at, member = positions[order], member[order]

@@ -4,8 +4,8 @@ Nothing is seen before it was over. Pure; the columns are handed in.
 """
 
 import numpy as np
-import numpy.typing as npt
 
+from glmtrader.domain.arrays import IntArray
 from glmtrader.domain.ids import InstrumentId
 from glmtrader.domain.instruments import MINUTE_NS, Instrument
 from glmtrader.errors import DataError
@@ -55,7 +55,7 @@ class RecordedCoin:
         return self._source.span_ns(history_ns)
 
     @property
-    def snapshot_times_ns(self) -> npt.NDArray[np.int64]:
+    def snapshot_times_ns(self) -> IntArray:
         """When chains were recorded."""
         return self._times_ns
 

@@ -2,12 +2,12 @@
 
 import msgspec
 
-from glmtrader.domain.validation import is_positive_decimal, require
-from glmtrader.simulator.recorded_schema import (
+from glmtrader.domain.recorded_schema import (
     RECORDER_CANDLE_PATTERN,
     RECORDER_CHAIN_PATTERN,
     RECORDER_TICK_PATTERN,
 )
+from glmtrader.domain.validation import is_positive_decimal, require
 
 
 class RecordedMarketConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -11,20 +11,17 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from glmtrader.errors import DataError
-from glmtrader.simulator.market_model import CandleColumns
-from glmtrader.simulator.recorded_schema import (
+from glmtrader.domain.arrays import BoolArray, FloatArray, IntArray
+from glmtrader.domain.instruments import MILLISECOND_NS
+from glmtrader.domain.recorded_schema import (
     CANDLE_COLUMNS,
     CHAIN_COLUMNS,
     CHAIN_OPTIONAL_COLUMNS,
     FUNDING_COLUMNS,
     TICK_COLUMNS,
 )
-
-FloatArray = npt.NDArray[np.float64]
-Int64Array = npt.NDArray[np.int64]
-
-MILLISECOND_NS = 1_000_000
+from glmtrader.errors import DataError
+from glmtrader.simulator.market_model import CandleColumns
 
 
 class ChainRows(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,11 +30,11 @@ class ChainRows(msgspec.Struct, frozen=True, kw_only=True):
     Prices in coin, NaN where null. `bid_size` and `ask_size` are None where not recorded.
     """
 
-    snapshot_ns: Int64Array
+    snapshot_ns: IntArray
     symbol: npt.NDArray[np.object_]
-    expiry_ns: Int64Array
+    expiry_ns: IntArray
     strike: FloatArray
-    is_call: npt.NDArray[np.bool_]
+    is_call: BoolArray
     bid: FloatArray
     ask: FloatArray
     mark_vol: FloatArray
@@ -49,7 +46,7 @@ class ChainRows(msgspec.Struct, frozen=True, kw_only=True):
 class FundingRates(msgspec.Struct, frozen=True, kw_only=True):
     """Settlement times (ns, ascending) and the rate of the eight hours before each."""
 
-    ts_ns: Int64Array
+    ts_ns: IntArray
     rate: FloatArray
 
 

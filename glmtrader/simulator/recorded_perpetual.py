@@ -8,14 +8,12 @@ from typing import Protocol
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
+from glmtrader.domain.arrays import FloatArray, IntArray
 from glmtrader.errors import DataError
 from glmtrader.simulator.candle_columns import BASE_INTERVAL_NS
 from glmtrader.simulator.market_model import CandleColumns, PerpetualQuote
 from glmtrader.simulator.recorded_files import FundingRates
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class PerpetualSource(Protocol):
@@ -101,7 +99,7 @@ class TickColumns(msgspec.Struct, frozen=True, kw_only=True):
     A side that was empty is NaN; mark and index are always numbers.
     """
 
-    ts_ns: npt.NDArray[np.int64]
+    ts_ns: IntArray
     bid: FloatArray
     ask: FloatArray
     bid_size_usd: FloatArray

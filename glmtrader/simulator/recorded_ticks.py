@@ -3,14 +3,12 @@
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from glmtrader.domain.arrays import FloatArray, IntArray
+from glmtrader.domain.recorded_schema import TICK_COLUMNS
 from glmtrader.errors import DataError
 from glmtrader.simulator.recorded_files import column_of, equals, read_table
 from glmtrader.simulator.recorded_perpetual import TickColumns
-from glmtrader.simulator.recorded_schema import TICK_COLUMNS
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def read_ticks(
@@ -42,8 +40,8 @@ def read_ticks(
 
 
 def _checked(
-    columns: dict[str, npt.NDArray[np.float64]],
-) -> tuple[dict[str, int], npt.NDArray[np.int64]]:
+    columns: dict[str, FloatArray],
+) -> tuple[dict[str, int], IntArray]:
     known = (columns["mark"] > 0) & (columns["index_price"] > 0)
     crossed = known & (columns["bid"] >= columns["ask"])
     refused = {"tick_not_a_number": int(np.sum(~known)), "tick_crossed": int(np.sum(crossed))}

@@ -13,9 +13,8 @@ wing slopes atm sqrt(T) b (1 +- rho), below Lee's bound of 2 for all listed expi
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from glmtrader.domain.arrays import FloatArray
 
 TICK_SMALL: Final = 0.0001
 TICK_LARGE: Final = 0.0005

@@ -15,12 +15,10 @@ import math
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from glmtrader.domain.arrays import FloatArray
 from glmtrader.domain.instruments import YEAR_NS
 from glmtrader.simulator.generated_config import VarianceConfig
-
-FloatArray = npt.NDArray[np.float64]
 
 YEAR_S: Final = YEAR_NS / 1e9
 _HORIZON_S_MAX: Final = 3 * YEAR_S

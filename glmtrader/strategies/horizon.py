@@ -8,7 +8,7 @@ the 4 to 11 days that are opened it moves a forecast by less than its own error.
 
 import msgspec
 
-from glmtrader.domain.instruments import YEAR_NS
+from glmtrader.domain.instruments import DAY_NS, YEAR_NS
 from glmtrader.domain.market_events import SurfaceSlice, VolatilityForecast, VolatilitySurface
 from glmtrader.quant.trading_clock import TradingClock
 
@@ -45,18 +45,17 @@ def traded_slice(
     surface: VolatilitySurface, *, now_ns: int, days_min: float, days_target: float, days_max: float
 ) -> SurfaceSlice | None:
     """The expiry nearest to `days_target` whose straddle is quoted on both sides; None if none."""
-    day_ns = YEAR_NS / 365
     eligible = [
         item
         for item in surface.slices
-        if days_min <= (item.expiry_ns - now_ns) / day_ns <= days_max
+        if days_min <= (item.expiry_ns - now_ns) / DAY_NS <= days_max
         and item.straddle_bid is not None
         and item.straddle_ask is not None
         and item.atm_vol is not None
     ]
     return min(
         eligible,
-        key=lambda item: abs((item.expiry_ns - now_ns) / day_ns - days_target),
+        key=lambda item: abs((item.expiry_ns - now_ns) / DAY_NS - days_target),
         default=None,
     )
 

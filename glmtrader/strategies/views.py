@@ -5,7 +5,14 @@ from decimal import Decimal
 from typing import Final
 
 from glmtrader.domain.event import Event
-from glmtrader.domain.ids import AccountId, ClientOrderId, InstrumentId, IntentId, TradeId
+from glmtrader.domain.ids import (
+    AccountId,
+    ClientOrderId,
+    InstrumentId,
+    IntentId,
+    TradeId,
+    strategy_of,
+)
 from glmtrader.domain.instruments import Instrument
 from glmtrader.domain.market_events import (
     InstrumentsListed,
@@ -127,7 +134,5 @@ class StrategyBook:
 
 
 def belongs_to(strategy_id: str, client_order_id: ClientOrderId | None) -> bool:
-    """Whether an order was made by this strategy: `{strategy}-{epoch}-{seq}-{leg}-{attempt}`."""
-    if client_order_id is None:
-        return False
-    return client_order_id.rsplit("-", 4)[0] == strategy_id
+    """Whether an order was made by this strategy; one without our name was made by none."""
+    return client_order_id is not None and strategy_of(client_order_id) == strategy_id

@@ -5,14 +5,12 @@ from typing import Final
 import msgspec
 
 from glmtrader import __version__
-from glmtrader.domain.instruments import SECOND_NS
+from glmtrader.domain.instruments import MILLISECOND_NS, SECOND_NS
 from glmtrader.web.responses import CoreHealth, FeedHealth, HealthReport, utc_text
 from glmtrader.web.views import ViewCache
 
 QUEUE_DEPTH_MAX: Final = 1_024
 """Events waiting for the dispatcher above which the core does not keep up."""
-
-MILLISECOND_NS: Final = 1_000_000
 
 
 class CoreProbe(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 
-from glmtrader.domain.instruments import SECOND_NS
+from glmtrader.domain.instruments import MILLISECOND_NS, SECOND_NS
 
 
 def utc_text(ts_ns: int) -> str:
     """UTC time to the millisecond, RFC 3339."""
     moment = datetime.fromtimestamp(ts_ns // SECOND_NS, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ts_ns % SECOND_NS // 1_000_000:03d}Z"
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ts_ns % SECOND_NS // MILLISECOND_NS:03d}Z"
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ Python and one lock file; iteration over sets of strings or plain objects is wha
 that, and the code under simulation must avoid it. uvloop cannot be simulated.
 """
 
-from glmtrader.kernel.simloop.clock import VirtualClock
+from glmtrader.kernel.simloop.clock import SimClock
 from glmtrader.kernel.simloop.errors import (
     SimDeadlockError,
     SimLivelockError,
@@ -24,6 +24,7 @@ from glmtrader.kernel.simloop.runner import SimOptions, SimOutcome, run_simulate
 __all__ = [
     "LinkProfile",
     "NetworkCounts",
+    "SimClock",
     "SimDeadlockError",
     "SimLivelockError",
     "SimLoop",
@@ -34,7 +35,6 @@ __all__ = [
     "SimUnhandledError",
     "SimUnsupportedError",
     "UnsupportedPythonError",
-    "VirtualClock",
     "current_network",
     "patched_process",
     "run_simulated",

@@ -4,7 +4,7 @@ MONOTONIC_ORIGIN_NS = 1_000 * 1_000_000_000
 """Monotonic reading at the start: not 0, because libraries take a falsy time stamp for "never"."""
 
 
-class VirtualClock:
+class SimClock:
     """One clock behind `time.time`, `time.monotonic` and `loop.time` of a simulation.
 
     Attributes:

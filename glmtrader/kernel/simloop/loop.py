@@ -12,7 +12,7 @@ from glmtrader.kernel.simloop.addresses import (
     Address,
     SimSocket,
 )
-from glmtrader.kernel.simloop.clock import VirtualClock
+from glmtrader.kernel.simloop.clock import SimClock
 from glmtrader.kernel.simloop.errors import SimUnsupportedError
 from glmtrader.kernel.simloop.network import SimNetwork
 from glmtrader.kernel.simloop.scheduler import VirtualTimeLoop
@@ -45,14 +45,14 @@ class SimLoop(VirtualTimeLoop):
         start_ns: int,
         *,
         network: SimNetwork | None = None,
-        clock: VirtualClock | None = None,
+        clock: SimClock | None = None,
         permute_task_steps: bool = False,
         step_cost_ns: int = 0,
         gc_interval_iterations: int = 0,
     ) -> None:
         super().__init__(
             seed,
-            clock or VirtualClock(start_ns),
+            clock or SimClock(start_ns),
             permute_task_steps=permute_task_steps,
             step_cost_ns=step_cost_ns,
             gc_interval_iterations=gc_interval_iterations,

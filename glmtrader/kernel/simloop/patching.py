@@ -30,7 +30,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, NoReturn
 
 from glmtrader.kernel.simloop.addresses import SimSocket
-from glmtrader.kernel.simloop.clock import VirtualClock
+from glmtrader.kernel.simloop.clock import SimClock
 from glmtrader.kernel.simloop.errors import SimUnsupportedError
 from glmtrader.kernel.simloop.third_party import patched_third_party
 
@@ -41,7 +41,7 @@ NODE = 0x02_00_00_00_00_01
 
 
 @contextmanager
-def patched_process(clock: VirtualClock, seed: int) -> Iterator[None]:
+def patched_process(clock: SimClock, seed: int) -> Iterator[None]:
     """Show virtual time and seeded randomness to everything in this process.
 
     Args:
@@ -58,7 +58,7 @@ def patched_process(clock: VirtualClock, seed: int) -> Iterator[None]:
         yield
 
 
-def _replacements(clock: VirtualClock, seed: int) -> list[tuple[Any, str, Any]]:
+def _replacements(clock: SimClock, seed: int) -> list[tuple[Any, str, Any]]:
     entropy = random.Random(f"entropy {seed}")  # noqa: S311 - simulation, not secrets
     uuid1 = uuid.uuid1
 
@@ -83,7 +83,7 @@ def _replacements(clock: VirtualClock, seed: int) -> list[tuple[Any, str, Any]]:
     return found + [(socket, name, _refusal(name)) for name in LOOKUPS]
 
 
-def _time_functions(clock: VirtualClock) -> dict[str, Function]:
+def _time_functions(clock: SimClock) -> dict[str, Function]:
     def now_s() -> float:
         return clock.now_ns() / 1e9
 

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from glmtrader.kernel.simloop.clock import VirtualClock
+from glmtrader.kernel.simloop.clock import SimClock
 from glmtrader.kernel.simloop.links import LinkProfile
 from glmtrader.kernel.simloop.loop import SimLoop
 from glmtrader.kernel.simloop.network import NetworkCounts, SimNetwork
@@ -84,7 +84,7 @@ def simulate(
 ) -> SimOutcome[T]:
     """Do what `run_simulated` does and report the digest and the counts as well."""
     options = options or SimOptions()
-    clock = VirtualClock(start_ns)
+    clock = SimClock(start_ns)
     with patched_process(clock, seed):
         network = SimNetwork(seed, options.link)
         loop = SimLoop(

@@ -14,7 +14,7 @@ from contextvars import Context
 from random import Random
 from typing import Any, TypeVar, TypeVarTuple
 
-from glmtrader.kernel.simloop.clock import VirtualClock, deadline_ns
+from glmtrader.kernel.simloop.clock import SimClock, deadline_ns
 from glmtrader.kernel.simloop.errors import (
     SimDeadlockError,
     SimLivelockError,
@@ -42,7 +42,7 @@ class SimTask(asyncio.Task[T]):
 
 
 class VirtualTimeLoop(asyncio.BaseEventLoop):
-    """An event loop whose clock is a `VirtualClock` and whose executor runs inline.
+    """An event loop whose clock is a `SimClock` and whose executor runs inline.
 
     Args:
         seed: Seeds the order of task steps where `permute_task_steps` is set.
@@ -61,7 +61,7 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
     def __init__(
         self,
         seed: int,
-        clock: VirtualClock,
+        clock: SimClock,
         *,
         permute_task_steps: bool = False,
         step_cost_ns: int = 0,

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from glmtrader.domain.instruments import SECOND_NS
+from glmtrader.domain.instruments import MILLISECOND_NS, SECOND_NS
 from glmtrader.kernel.ids import secret_token
 from glmtrader.simulator.deribit.config import ServerConfig
 from glmtrader.simulator.deribit.errors import invalid_credentials, unauthorized
@@ -158,7 +158,7 @@ class Credentials:
         if not timestamp.isdecimal():
             raise invalid_credentials()
         limit_ms = self._config.signature_age_ms_max
-        if limit_ms is not None and abs(now_ns // 1_000_000 - int(timestamp)) > limit_ms:
+        if limit_ms is not None and abs(now_ns // MILLISECOND_NS - int(timestamp)) > limit_ms:
             raise invalid_credentials()
         expected = hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
         _check_equal(signature, expected)

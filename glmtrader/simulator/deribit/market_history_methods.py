@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Final
 
-from glmtrader.domain.instruments import MINUTE_NS, SECOND_NS, Instrument
+from glmtrader.domain.instruments import MILLISECOND_NS, MINUTE_NS, SECOND_NS, Instrument
 from glmtrader.simulator.deribit.backend import Backend, Caller
 from glmtrader.simulator.deribit.candle_frames import RESOLUTIONS, chart_frame
 from glmtrader.simulator.deribit.errors import invalid_params
@@ -75,8 +75,8 @@ def _chart(backend: Backend, _: Caller, params: Params) -> Frame:
     interval_ns = RESOLUTIONS[resolution]
     if interval_ns % (5 * MINUTE_NS) or instrument.is_option:
         return chart_frame(None, first_ms)
-    until_ns = min((last_ms + 1) * 1_000_000 + interval_ns, backend.exchange.now_ns)
-    wanted = max(0, (until_ns - first_ms * 1_000_000) // interval_ns + 1)
+    until_ns = min((last_ms + 1) * MILLISECOND_NS + interval_ns, backend.exchange.now_ns)
+    wanted = max(0, (until_ns - first_ms * MILLISECOND_NS) // interval_ns + 1)
     bars = backend.exchange.candles(
         instrument.underlying, interval_ns, until_ns, min(wanted, _BARS_MAX)
     )

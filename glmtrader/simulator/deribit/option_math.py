@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from glmtrader.domain.instruments import YEAR_NS, Instrument, InstrumentKind
+from glmtrader.domain.instruments import Instrument, InstrumentKind
 from glmtrader.quant.black76_scalar import greeks_one
 from glmtrader.quant.implied_vol import implied_vol as implied_vols
 
@@ -15,8 +15,7 @@ DAYS_PER_YEAR = 365.0
 
 def years_left(instrument: Instrument, now_ns: int) -> float:
     """Time to expiry, ACT/365; zero once it is reached."""
-    assert instrument.expiry_ns is not None, f"{instrument.instrument_id}: no option, no expiry"
-    return max(0, instrument.expiry_ns - now_ns) / YEAR_NS
+    return max(0.0, instrument.years(now_ns))
 
 
 def implied_vol(

@@ -4,7 +4,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
-from glmtrader.domain.instruments import Instrument
+from glmtrader.domain.instruments import MILLISECOND_NS, Instrument
 from glmtrader.domain.orders import OrderType, Side, TimeInForce
 from glmtrader.domain.pnl import ZERO
 from glmtrader.simulator.deribit.backend import Backend, Caller
@@ -16,7 +16,6 @@ from glmtrader.simulator.deribit.params import Params
 from glmtrader.simulator.deribit.wire import Frame
 from glmtrader.simulator.exchange_types import ExchangeOrder, OrderReply, OrderRequest, OrderState
 
-_MILLISECOND_NS: Final = 1_000_000
 _LABEL_LENGTH_MAX: Final = 64
 
 
@@ -110,7 +109,7 @@ def _valid_until_ns(backend: Backend, params: Params) -> int | None:
     until_ms = params.optional_integer("valid_until")
     if until_ms is None:
         return None
-    return until_ms * _MILLISECOND_NS - backend.faults.clock_offset_ns
+    return until_ms * MILLISECOND_NS - backend.faults.clock_offset_ns
 
 
 def _edit(backend: Backend, caller: Caller, params: Params) -> Frame:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from glmtrader.domain.instruments import MILLISECOND_NS
 from glmtrader.simulator.deribit.errors import PARSE_ERROR, RpcError
 
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
@@ -49,7 +50,7 @@ def decode_call(data: bytes | str) -> Call:
 
 def ms(ts_ns: int) -> int:
     """A time as the wire has it: milliseconds."""
-    return ts_ns // 1_000_000
+    return ts_ns // MILLISECOND_NS
 
 
 def reply(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from glmtrader.forecast.arrays import DAY_NS, HOUR_NS, MINUTE_NS
+from glmtrader.domain.instruments import DAY_NS, HOUR_NS, MINUTE_NS
 from glmtrader.forecast.artefact import VolatilityModel
 from glmtrader.forecast.candles import CandleArrays, regularise
 from glmtrader.forecast.train import train_model

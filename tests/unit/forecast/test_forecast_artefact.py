@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from glmtrader.domain.instruments import DAY_NS
 from glmtrader.errors import ArtefactError
-from glmtrader.forecast.arrays import DAY_NS
 from glmtrader.forecast.artefact import VolatilityModel, load_model, save_model, seal
 
 

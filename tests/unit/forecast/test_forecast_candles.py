@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glmtrader.forecast.arrays import DAY_NS, HOUR_NS, MINUTE_NS
+from glmtrader.domain.instruments import DAY_NS, HOUR_NS, MINUTE_NS
 from glmtrader.forecast.candles import CandleArrays, regularise
 from glmtrader.forecast.errors import CandleError
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from glmtrader.forecast.arrays import DAY_NS, HOUR_NS, WEEK_NS
+from glmtrader.domain.instruments import DAY_NS, HOUR_NS, WEEK_NS
 from glmtrader.forecast.candles import CandleArrays, regularise
 from glmtrader.forecast.clock import estimate_clock, hour_of_week, mean_weight
 from glmtrader.forecast.errors import TooFewRowsError

@@ -6,8 +6,8 @@ import msgspec
 import numpy as np
 import pytest
 
+from glmtrader.domain.instruments import DAY_NS, HOUR_NS, MINUTE_NS
 from glmtrader.errors import ForecastError
-from glmtrader.forecast.arrays import DAY_NS, HOUR_NS, MINUTE_NS
 from glmtrader.forecast.candles import CandleArrays
 from glmtrader.forecast.features import feature_matrix, gap_share, lookback_bars
 from glmtrader.forecast.spec import KINDS, FeatureSpec, default_spec

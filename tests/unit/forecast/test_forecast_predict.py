@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from glmtrader.forecast.arrays import HOUR_NS, MINUTE_NS
+from glmtrader.domain.instruments import HOUR_NS, MINUTE_NS
 from glmtrader.forecast.artefact import VolatilityModel
 from glmtrader.forecast.candles import CandleArrays
 from glmtrader.forecast.infer import (

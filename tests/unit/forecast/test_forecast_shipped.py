@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from glmtrader.forecast.arrays import DAY_NS, HOUR_NS, MINUTE_NS
+from glmtrader.domain.instruments import DAY_NS, HOUR_NS, MINUTE_NS
 from glmtrader.forecast.artefact import VolatilityModel, load_model
 from glmtrader.forecast.candle_files import read_candles
 from glmtrader.forecast.candles import CandleArrays

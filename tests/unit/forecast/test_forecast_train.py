@@ -6,8 +6,8 @@ import msgspec
 import numpy as np
 import pytest
 
+from glmtrader.domain.instruments import DAY_NS, HOUR_NS
 from glmtrader.errors import ForecastError
-from glmtrader.forecast.arrays import DAY_NS, HOUR_NS
 from glmtrader.forecast.artefact import VolatilityModel
 from glmtrader.forecast.candles import CandleArrays
 from glmtrader.forecast.errors import ConstantDataError, TooFewRowsError

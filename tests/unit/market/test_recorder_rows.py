@@ -6,13 +6,13 @@ from msgspec import structs
 from recorder_samples import DAY_START_NS, VOL, candle, chain, tick
 
 from glmtrader.domain.instruments import DAY_NS, MINUTE_NS
-from glmtrader.market.recorded_rows import Stream, day_of, mark_vols, stream_of, table_of
-from glmtrader.simulator.recorded_schema import (
+from glmtrader.domain.recorded_schema import (
     CANDLE_COLUMNS,
     CHAIN_COLUMNS,
     CHAIN_OPTIONAL_COLUMNS,
     TICK_COLUMNS,
 )
+from glmtrader.market.recorded_rows import Stream, day_of, mark_vols, stream_of, table_of
 
 AT_NS = DAY_START_NS + 90 * MINUTE_NS
 

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from glmtrader.domain.instruments import HOUR_NS, SECOND_NS
+from glmtrader.domain.recorded_schema import CANDLE_COLUMNS, CHAIN_COLUMNS
 from glmtrader.simulator.contracts import option_symbol
 from glmtrader.simulator.recorded_config import RecordedMarketConfig
-from glmtrader.simulator.recorded_schema import CANDLE_COLUMNS, CHAIN_COLUMNS
 
 FIRST_BAR_NS = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()) * SECOND_NS
 BARS = 288 * 3

@@ -12,7 +12,7 @@ from glmtrader.simulator import smile
 from glmtrader.simulator.contracts import expiry_name, option_symbol
 from glmtrader.simulator.generated import GeneratedMarket
 from glmtrader.simulator.generated_config import BITCOIN, ETHER, GeneratedMarketConfig
-from glmtrader.simulator.listing_calendar import Listing, listed_expiries
+from glmtrader.simulator.listing_calendar import OptionListing, listed_expiries
 
 START_NS = int(datetime(2026, 3, 24, 12, tzinfo=UTC).timestamp()) * SECOND_NS
 BOTH = GeneratedMarketConfig(step_s=60, coins=(BITCOIN, ETHER))
@@ -60,7 +60,7 @@ def test_the_listing_is_the_same_object_until_it_changes() -> None:
 
 
 def test_strikes_are_added_when_spot_moves_and_none_is_lost() -> None:
-    listing = Listing(BITCOIN, "deribit")
+    listing = OptionListing(BITCOIN, "deribit")
     listing.refresh(START_NS, 90_000.0, 0.05)
     before = set(listing.options.instrument_ids)
     assert not listing.refresh(START_NS + HOUR_NS, 90_100.0, 0.05)

@@ -1,4 +1,4 @@
-"""The Parquet columns of recorded markets: what the recorder writes and `recorded` replays.
+"""The Parquet columns of recorded markets: what `market` writes and the simulator replays.
 
 One row a quoted option and snapshot, one row a completed bar, one row a tick. Times are UTC; a null
 price means that nobody quoted. Extra columns are allowed and ignored. Column names and type words
