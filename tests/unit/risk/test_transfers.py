@@ -4,8 +4,9 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from risk_cases import ACCOUNT, CALL, PERPETUAL, World, report
+from risk_cases import ACCOUNT, CALL, LISTED, PERPETUAL, World, report
 
+from glmtrader.domain.market_events import InstrumentsListed
 from glmtrader.domain.order_events import CashTransferred
 from glmtrader.domain.risk_events import LedgerSnapshot, PortfolioRisk, RiskAlert, Severity
 from glmtrader.risk.service import RiskService
@@ -87,6 +88,7 @@ def test_a_restart_moves_the_peak_by_a_transfer_no_snapshot_knows() -> None:
     world.service.restore([*journal, kept, transfer("-9")])
     world.service.inputs.prices = {"BTC": 90_000.0, "ETH": 3_000.0}
     desk = world.service.desks[ACCOUNT.account_id]
+    desk.reprice(world.clock.now_ns())
     assert desk.revalue("test", world.clock.now_ns()) is not None
     assert desk.equity_peak == pytest.approx(1.0)
     assert desk.drawdown_pct == 0.0
@@ -110,11 +112,16 @@ def test_a_debt_in_a_coin_without_a_price_is_no_dust() -> None:
 
 def test_a_coin_that_is_traded_waits_for_its_price() -> None:
     """At a start a large balance must not look like nothing until its first price arrives."""
-    world = World(numeraire="USD").start()
-    world.service.inputs.prices.pop("BTC")
+    world = World(numeraire="USD")
+    listed = InstrumentsListed(ts_event=0, ts_init=0, venue="sim", listed=LISTED, delisted=())
+    world.bus.register("risk", world.service.run, *RiskService.EVENTS)
+    world.send(report(0, "10"))
     desk = world.service.desks[ACCOUNT.account_id]
-    assert desk.revalue("test", world.clock.now_ns()) is None
     assert desk.missing == "no price of BTC"
+    world.catalogue.apply(listed)
+    world.send(listed)
+    assert desk.missing == "no price of BTC"
+    assert world.count(PortfolioRisk) == 0
 
 
 def test_not_being_valued_with_positions_is_critical() -> None:
