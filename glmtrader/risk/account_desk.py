@@ -299,7 +299,7 @@ class AccountDesk:
 
     def _move_peak(self) -> None:
         """Move the peak by what was transferred: that was neither earned nor lost."""
-        prices, transfers = self._inputs.prices, self._transfers
+        prices, transfers = self._priced_at, self._transfers
         self._transfers = []
         for event in transfers:
             if self.equity_peak is not None:

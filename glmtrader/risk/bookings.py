@@ -25,18 +25,23 @@ def take_cashflow(
     before = desk.ledger
     if before.has_booked(event):
         return False, ()
-    if isinstance(event, SessionSettled):
-        desk.ledger = desk.recent.settle(before, event, lookup)
-        desk.recent.remember(before, event)
-        position = desk.ledger.position(event.instrument_id)
-        return True, (LedgerChange(instrument_id=event.instrument_id, position=position, cash={}),)
+    changes = _book(desk, event, lookup)
+    # Only what could be booked: the bookings since are done again when a settlement comes late.
     desk.recent.remember(before, event)
-    if isinstance(event, CashTransferred):
-        desk.ledger, _ = books.apply_transfer(before, event)
-        desk.note_transfer(event)
-        return True, ()
+    return True, changes
+
+
+def _book(desk: AccountDesk, event: Cashflow, lookup: InstrumentLookup) -> tuple[LedgerChange, ...]:
+    if isinstance(event, SessionSettled):
+        desk.ledger = desk.recent.settle(desk.ledger, event, lookup)
+        position = desk.ledger.position(event.instrument_id)
+        return (LedgerChange(instrument_id=event.instrument_id, position=position, cash={}),)
     if isinstance(event, OptionDelivered):
-        desk.ledger, delivered = books.apply_delivery(before, event, lookup)
-        return True, delivered
-    desk.ledger, change = books.apply_funding(before, event)
-    return True, () if change is None else (change,)
+        desk.ledger, delivered = books.apply_delivery(desk.ledger, event, lookup)
+        return delivered
+    if isinstance(event, CashTransferred):
+        desk.ledger, _ = books.apply_transfer(desk.ledger, event)
+        desk.note_transfer(event)
+        return ()
+    desk.ledger, change = books.apply_funding(desk.ledger, event)
+    return () if change is None else (change,)

@@ -4,9 +4,10 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from risk_cases import ACCOUNT, CALL, PERPETUAL, World, report
+from risk_cases import ACCOUNT, CALL, LISTED, PERPETUAL, World, fill, report
 
-from glmtrader.domain.order_events import CashTransferred
+from glmtrader.domain.market_events import InstrumentsListed
+from glmtrader.domain.order_events import CashTransferred, SessionSettled
 from glmtrader.domain.risk_events import LedgerSnapshot, PortfolioRisk, RiskAlert, Severity
 from glmtrader.risk.service import RiskService
 
@@ -111,12 +112,16 @@ def test_a_debt_in_a_coin_without_a_price_is_no_dust() -> None:
 
 def test_a_coin_that_is_traded_waits_for_its_price() -> None:
     """At a start a large balance must not look like nothing until its first price arrives."""
-    world = World(numeraire="USD").start()
-    world.service.inputs.prices.pop("BTC")
+    world = World(numeraire="USD")
+    listed = InstrumentsListed(ts_event=0, ts_init=0, venue="sim", listed=LISTED, delisted=())
+    world.bus.register("risk", world.service.run, *RiskService.EVENTS)
+    world.send(report(0, "10"))
     desk = world.service.desks[ACCOUNT.account_id]
-    desk.reprice(world.clock.now_ns())
-    assert desk.revalue("test", world.clock.now_ns()) is None
     assert desk.missing == "no price of BTC"
+    world.catalogue.apply(listed)
+    world.send(listed)
+    assert desk.missing == "no price of BTC"
+    assert world.count(PortfolioRisk) == 0
 
 
 def test_not_being_valued_with_positions_is_critical() -> None:
@@ -135,3 +140,25 @@ def test_books_open_on_a_history_with_transfers() -> None:
     world.bus.register("risk", world.service.run, *RiskService.EVENTS)
     world.send(told, transfer("3"))
     assert world.service.books(ACCOUNT.account_id).cash() == {"BTC": D(3)}
+
+
+def test_what_could_not_be_booked_is_not_booked_again_later() -> None:
+    """A transfer of no number halts; a settlement overtaken by a fill is still put in its order."""
+    world = World().start()
+    world.send(transfer("NaN", cursor=1))
+    now_ns = world.clock.now_ns()
+    world.send(fill(PERPETUAL, "9000", D(90_000), now_ns + 2, trade_id="before"))
+    world.send(fill(PERPETUAL, "9000", D(80_000), now_ns + 9, trade_id="after"))
+    settled = SessionSettled(
+        ts_event=0,
+        ts_init=0,
+        account_id=ACCOUNT.account_id,
+        instrument_id=PERPETUAL.instrument_id,
+        price=D(100_000),
+        cursor=now_ns + 5,
+    )
+    world.send(settled)
+    books = world.service.books(ACCOUNT.account_id)
+    assert books.cash() == {"BTC": D("10.01")}
+    expected = D(9000) / 100_000 + D(9000) / 80_000
+    assert books.ledger.position(PERPETUAL.instrument_id).entry_value == expected
