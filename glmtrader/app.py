@@ -97,7 +97,7 @@ class System:
         config: what to run.
         clock: the process clock.
         journal: open for writing; the caller closes it.
-        make_venue: connects the venue; see `venues_for`.
+        make_venue: puts the venue behind the port; `assembly` makes them.
     """
 
     def __init__(

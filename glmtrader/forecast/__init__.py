@@ -1,8 +1,8 @@
 """Q: the forecast of realised volatility over a coming horizon.
 
-Pure: candles and fitted models come in, numbers or a reasoned refusal go out. Nothing here waits,
-reads a clock or draws a random number; statsmodels and scipy are imported inside the functions that
-fit.
+Pure but for `service`, which waits on its inbox: candles and fitted models come in, numbers or a
+reasoned refusal go out. Nothing here reads a clock or draws a random number; statsmodels and scipy
+are imported inside the functions that fit.
 """
 
 from glmtrader.forecast.artefact import VolatilityModel, load_model, save_model

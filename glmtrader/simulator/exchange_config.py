@@ -57,7 +57,7 @@ class ExchangeState(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         known: instruments listed, or held past their listing; listed: those of them that are.
         trade_seqs: by instrument.
-        numbers: counters of orders and trades by underlying; order_priority: of arrivals.
+        order_numbers, trade_numbers: counters by underlying; order_priority: of arrivals.
     """
 
     version: int

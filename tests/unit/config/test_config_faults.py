@@ -38,8 +38,10 @@ def faults(folder: Path, text: str, **environment: str) -> list[str]:
         ('mode = "live"\n', "x.toml:1: mode: mode live needs a [deribit] table"),
         (
             'mode = "backtest"\n',
-            "x.toml:1: mode: mode backtest needs [market.recorded], or"
-            " [market.generated] with market.start",
+            (
+                "x.toml:1: mode: mode backtest needs [market.recorded], or"
+                " [market.generated] with market.start"
+            ),
         ),
         (PAPER + 'underlyings = ["BTC", "BTC"]\n', "x.toml:2: underlyings:"),
         (PAPER + "[account]\nnumeraire = 'XAU'\n", "account.numeraire 'XAU' is no dollar"),
