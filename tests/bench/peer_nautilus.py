@@ -130,8 +130,7 @@ class StampingClient(ExecutionClient):  # type: ignore[misc]  # compiled, so it 
 class Rhythm(NamedTuple):
     """How quotes come.
 
-    Back to back, processor caches hold nothing but this path; a pause shows it as it is met when
-    quotes come one by one.
+    Back to back the path stays warm; a pause shows it as it is met when quotes come one by one.
     """
 
     live: bool
