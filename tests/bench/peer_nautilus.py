@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import nautilus_trader
 from nautilus_trader.backtest.data_client import BacktestMarketDataClient
@@ -38,7 +38,6 @@ VENUE = PERPETUAL.id.venue
 TRADER = TraderId("PEER-001")
 START_NS = 1_790_000_000 * 10**9
 TICK_NS = 10**7
-WARM_UP = 500
 TURNS_MAX = 1_000
 """Of the loop, until an order has reached the client."""
 
@@ -128,6 +127,18 @@ class StampingClient(ExecutionClient):  # type: ignore[misc]  # compiled, so it 
         self.generate_account_state([balance], [], reported=True, ts_event=now_ns)
 
 
+class Rhythm(NamedTuple):
+    """How quotes come.
+
+    Back to back the path stays warm; a pause shows it as it is met when quotes come one by one.
+    """
+
+    live: bool
+    ticks: int
+    warm_up: int
+    pause_s: float = 0.0
+
+
 class Engines:
     """The data, risk and execution engine of a live node, or of a backtest, around a strategy."""
 
@@ -137,14 +148,14 @@ class Engines:
         cache = Cache()
         portfolio = Portfolio(msgbus=msgbus, cache=cache, clock=clock)
         common: dict[str, Any] = {"msgbus": msgbus, "cache": cache, "clock": clock}
-        loop = {"loop": asyncio.get_running_loop()} if live else {}
+        loop: dict[str, Any] = {"loop": asyncio.get_running_loop()} if live else {}
         data, risk, execution, risk_config = (
             (LiveDataEngine, LiveRiskEngine, LiveExecutionEngine, LiveRiskEngineConfig)
             if live
             else (DataEngine, RiskEngine, ExecutionEngine, RiskEngineConfig)
         )
         self.data = data(**common, **loop)
-        config = risk_config(max_order_submit_rate=ORDER_RATE_MAX)
+        config: Any = risk_config(max_order_submit_rate=ORDER_RATE_MAX)
         self.risk = risk(portfolio=portfolio, config=config, **common, **loop)
         self.execution = execution(**common, **loop)
         self.client = StampingClient(msgbus, cache, clock)
@@ -166,24 +177,34 @@ class Engines:
             part.stop()
 
 
-async def latencies_us(ticks: int, *, live: bool) -> list[float]:
+async def latencies_us(rhythm: Rhythm) -> list[float]:
     """From a quote at the data engine to its order at the execution client, one at a time."""
-    engines = Engines(live=live)
+    engines = Engines(live=rhythm.live)
     engines.start()
     await asyncio.sleep(0.05)
     found = []
-    for quote in quotes(WARM_UP + ticks):
-        seen = len(engines.client.submitted_ns)
+    for quote in quotes(rhythm.warm_up + rhythm.ticks):
+        submitted_ns = engines.client.submitted_ns
+        submitted_ns.clear()
+        await turning(rhythm.pause_s)
         started_ns = time.perf_counter_ns()
         engines.data.process(quote)
         for _ in range(TURNS_MAX):
-            if len(engines.client.submitted_ns) > seen:
+            if submitted_ns:
                 break
             await asyncio.sleep(0)
-        found.append((engines.client.submitted_ns[seen] - started_ns) / 1e3)
+        assert submitted_ns, f"a quote led to no order in {TURNS_MAX} turns of the loop"
+        found.append((submitted_ns[0] - started_ns) / 1e3)
     engines.stop()
     await asyncio.sleep(0.05)
-    return found[WARM_UP:]
+    return found[rhythm.warm_up :]
+
+
+async def turning(seconds: float) -> None:
+    """Let a moment pass with the loop awake, as a system does that waits for its fills."""
+    until_s = time.perf_counter() + seconds
+    while time.perf_counter() < until_s:  # noqa: ASYNC110  the turning itself is wanted
+        await asyncio.sleep(0)
 
 
 def ticks_per_cpu_s(ticks: int, every: int) -> float:
@@ -219,23 +240,30 @@ def ticks_per_cpu_s(ticks: int, every: int) -> float:
 def percentiles(values: list[float]) -> dict[str, float]:
     """Of latencies."""
     ordered = sorted(values)
-    return {name: ordered[int(share * len(ordered))] for name, share in SHARES.items()}
-
-
-SHARES = {"p50": 0.5, "p99": 0.99}
+    shares = {"p50": 0.5, "p99": 0.99}
+    return {name: ordered[int(share * len(ordered))] for name, share in shares.items()}
 
 
 def main() -> None:
     """Measure what is asked for and print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--latency-ticks", type=int, default=5_000)
+    parser.add_argument("--ticks", type=int, default=5_000, help="of latency, back to back")
+    parser.add_argument("--spaced-ticks", type=int, default=200, help="of latency, with pauses")
+    parser.add_argument("--pause-ms", type=float, default=20.0)
     parser.add_argument("--backtest-ticks", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=3, help="of a backtest, the middle one counts")
     given = parser.parse_args()
-    latency = {
-        name: percentiles(asyncio.run(latencies_us(given.latency_ticks, live=name == "live")))
-        for name in ("live", "synchronous")
+    rhythms = {
+        "live": Rhythm(live=True, ticks=given.ticks, warm_up=given.ticks // 10),
+        "live, spaced": Rhythm(
+            live=True,
+            ticks=given.spaced_ticks,
+            warm_up=given.spaced_ticks // 10,
+            pause_s=given.pause_ms / 1e3,
+        ),
+        "synchronous": Rhythm(live=False, ticks=given.ticks, warm_up=given.ticks // 10),
     }
+    latency = {name: percentiles(asyncio.run(latencies_us(item))) for name, item in rhythms.items()}
     throughput = {
         every: sorted(ticks_per_cpu_s(given.backtest_ticks, every) for _ in range(given.runs))[
             given.runs // 2
