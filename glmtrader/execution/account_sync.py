@@ -85,6 +85,7 @@ class AccountSync:
         self._compared_ns = 0
         self._is_overdue = False
         self._halt_reason = ""
+        self._in_doubt = False
         self._queued: list[TradingModeChanged] = []
         self._up: bool | None = None
         self._asked_ns: dict[str, int] = {}
@@ -112,18 +113,19 @@ class AccountSync:
         """Follow the mode, whoever changed it; a fence is an order to reconcile.
 
         A halt is latched: a change that was on its way when trading halted does not undo it, and
-        is answered by saying the halt again. Only a fence from outside releases it, or a start.
+        is answered by saying the halt again. Only a person's fence releases it, or a start.
         """
-        is_ours = any(event is item for item in self._queued)
         self._queued = [item for item in self._queued if item is not event]
         if self.mode is TradingMode.HALTED and event.mode is not TradingMode.HALTED:
             is_said = all(item.mode is not TradingMode.HALTED for item in self._queued)
-            if is_ours or not is_said or event.mode is not TradingMode.FENCED:
+            releases = bool(event.released_by) and event.mode is TradingMode.FENCED
+            if not is_said or not releases:
                 if is_said:
                     self._change(TradingMode.HALTED, self._halt_reason, event.ts_init)
                 return
+        self._in_doubt = False
         if event.mode is TradingMode.HALTED:
-            self._halt_reason = event.reason
+            self._halt_reason, self._in_doubt = event.reason, event.books_in_doubt
             self._agrees = False
         self.mode = event.mode
         if event.mode in (TradingMode.FENCED, TradingMode.HALTED):
@@ -219,9 +221,10 @@ class AccountSync:
         if report.complete and self._facts.is_complete:
             self._compare(report, compared, now_ns)
 
-    def halt(self, reason: str, now_ns: int) -> None:
+    def halt(self, reason: str, now_ns: int, *, books_in_doubt: bool) -> None:
         """Stop trading until a person fences the account again (which reconciles it)."""
         if self.mode is not TradingMode.HALTED:
+            self._in_doubt = books_in_doubt
             self._change(TradingMode.HALTED, reason, now_ns)
 
     def _compare(self, report: VenueReport, compared: OrdersCompared, now_ns: int) -> None:
@@ -300,7 +303,7 @@ class AccountSync:
         lasts = now_ns - self._differs_since_ns >= self._policy.mismatch_window_ns
         if self._mismatches >= self._policy.mismatches_max and lasts:
             self._mismatches = 0
-            self.halt(f"books differ from the venue: {reason}", now_ns)
+            self.halt(f"books differ from the venue: {reason}", now_ns, books_in_doubt=True)
         elif self.mode is not TradingMode.FENCED:
             self._fence(f"checking a difference: {reason}", now_ns)
 
@@ -323,6 +326,7 @@ class AccountSync:
             account_id=self._venue.account_id,
             mode=mode,
             reason=reason,
+            books_in_doubt=mode is TradingMode.HALTED and self._in_doubt,
         )
         self._queued.append(changed)
         self._publish(changed)

@@ -269,8 +269,8 @@ class ExecutionService:
     def _forbidden(self, purpose: OrderPurpose) -> str | None:
         """Why no order of this purpose may leave now; asked before the gate, and after it.
 
-        A halted account may close and hedge while its books are the venue's; where they are not,
-        only what a person asks for is closed. After a crash of a part of the core, nothing.
+        A halted account may close, and hedge while its books are the venue's; how much it may
+        close on books in doubt is the gate's business. After a crash of the core, nothing.
         """
         if self._failed is not None:
             return self._failed
@@ -281,7 +281,8 @@ class ExecutionService:
             return None if closes else "the kill switch is engaged"
         if self.mode is TradingMode.HALTED and purpose is OrderPurpose.OPEN:
             return "trading is halted"
-        if self.mode is TradingMode.HALTED and not self._sync.agrees:
+        hedges = purpose is OrderPurpose.HEDGE
+        if self.mode is TradingMode.HALTED and hedges and not self._sync.agrees:
             return "trading is halted and the books are not known to equal the venue's"
         return None
 
@@ -293,7 +294,7 @@ class ExecutionService:
                 record = self.records.update(event)
         except IllegalTransitionError as error:
             _log.error("order_contradicts", why=str(error))
-            self._sync.halt(str(error), now_ns)
+            self._sync.halt(str(error), now_ns, books_in_doubt=True)
             return
         if record is None:
             return
@@ -307,7 +308,7 @@ class ExecutionService:
             self._sync.on_report(event, now_ns)
         except IllegalTransitionError as error:
             _log.error("report_contradicts", why=str(error))
-            self._sync.halt(str(error), now_ns)
+            self._sync.halt(str(error), now_ns, books_in_doubt=True)
 
     def _on_cancel(self, event: CancelCommand, now_ns: int) -> None:
         record = self.records.get(event.client_order_id)
@@ -366,7 +367,7 @@ class ExecutionService:
 
     def _emergency(self, reason: str, now_ns: int) -> None:
         self._gateway.cancel_all()
-        self._sync.halt(reason, now_ns)
+        self._sync.halt(reason, now_ns, books_in_doubt=False)
         self._desk.stop_all(reason, now_ns)
 
     def _conclude(self, record: OrderRecord, status: OrderStatus, reason: str, now_ns: int) -> None:

@@ -31,12 +31,17 @@ def test_timer_that_fires_early_is_armed_again() -> None:
     assert len(world.venue.requests) > asked
 
 
-def change_mode(world: World, mode: TradingMode) -> None:
+def change_mode(world: World, mode: TradingMode, released_by: str = "") -> None:
     """Change the mode from outside."""
     now_ns = world.clock.now_ns()
     world.bus.publish(
         TradingModeChanged(
-            ts_event=now_ns, ts_init=now_ns, account_id=ACCOUNT, mode=mode, reason="from outside"
+            ts_event=now_ns,
+            ts_init=now_ns,
+            account_id=ACCOUNT,
+            mode=mode,
+            reason="from outside",
+            released_by=released_by,
         )
     )
 
@@ -62,7 +67,7 @@ def test_halt_is_not_undone_by_what_was_queued_before_it() -> None:
     )
     sync.on_status(connected, now_ns)
     world.bus.publish(world.venue.report("queued", 0, ()))
-    sync.halt("a contradiction", now_ns)
+    sync.halt("a contradiction", now_ns, books_in_doubt=True)
     world.run(60.0)
     assert world.mode() is TradingMode.HALTED
     assert said_last(world) is TradingMode.HALTED
@@ -89,6 +94,9 @@ def test_opening_from_outside_does_not_release_a_halt() -> None:
     assert world.mode() is TradingMode.HALTED
     assert said_last(world) is TradingMode.HALTED
     change_mode(world, TradingMode.FENCED)
+    world.run(5.0)
+    assert world.mode() is TradingMode.HALTED
+    change_mode(world, TradingMode.FENCED, "a person")
     world.run(5.0)
     assert world.mode() is TradingMode.OPEN
 

@@ -334,6 +334,7 @@ def test_books_that_differ_halt_with_both_figures() -> None:
     halt = [e for e in world.seen(TradingModeChanged) if e.mode is TradingMode.HALTED]
     assert len(halt) == 1
     assert "cash BTC: ours 0, venue 1.5" in halt[0].reason
+    assert halt[0].books_in_doubt
 
 
 def test_fence_by_a_person_after_a_halt_reconciles_and_opens() -> None:
@@ -352,6 +353,7 @@ def test_fence_by_a_person_after_a_halt_reconciles_and_opens() -> None:
             account_id=world.venue.account_id,
             mode=TradingMode.FENCED,
             reason="a person looked",
+            released_by="a person",
         )
     )
     world.run(5.0)

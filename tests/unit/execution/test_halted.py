@@ -86,23 +86,26 @@ def test_halted_account_opens_nothing() -> None:
     assert "trading is halted" in event.detail
 
 
-def test_halt_on_differing_books_sends_nothing_until_they_agree() -> None:
-    """Comparing goes on while halted; closes pass again once it finds no difference."""
+def test_halt_on_differing_books_hedges_only_when_they_agree() -> None:
+    """On books in doubt a close goes to the gate as reduce-only; a hedge waits for a comparison."""
     world = holding()
     world.venue.ledger.balances["BTC"] += D("1.5")
     world.run(90.0)
     assert world.mode() is TradingMode.HALTED
     world.refresh()
-    world.give(CLOSE, 2)
+    world.give(HEDGE, 2)
+    world.give(CLOSE, 3)
     world.run(5.0)
-    assert len(world.venue.submitted) == 2
+    assert world.position(PERPETUAL) == 0
+    assert all(order.reduce_only for order in world.venue.submitted[2:])
+    assert world.position(CALL) == world.position(PUT) == 0
     world.venue.ledger.balances["BTC"] -= D("1.5")
     world.run(40.0)
     world.refresh()
-    world.give(CLOSE, 3)
+    world.give(HEDGE, 4)
     world.run(5.0)
     assert world.mode() is TradingMode.HALTED
-    assert world.position(CALL) == world.position(PUT) == 0
+    assert world.position(PERPETUAL) == D(-1000)
 
 
 def test_halted_account_is_compared_at_the_pace_of_reports() -> None:
@@ -116,7 +119,7 @@ def test_halted_account_is_compared_at_the_pace_of_reports() -> None:
 
 
 def test_halt_between_two_legs_takes_the_first_one_back() -> None:
-    """No leg is left alone by a halt: the pair is unwound when the books are known to agree."""
+    """No leg is left alone by a halt: the pair is unwound."""
     world = World().opened()
     world.venue.scripts.extend(["fill", "none"])
     world.give(SELL_STRADDLE)
