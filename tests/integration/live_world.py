@@ -162,7 +162,7 @@ async def live_world(
             async with Supervisor(clock, system.bus.publish) as supervisor:
                 system.start()
                 supervisor.spawn("bus", system.bus.run)
-                supervisor.spawn("journal", lambda: keep_journal(journal))
+                supervisor.spawn("journal", lambda: keep_journal(journal, system.bus))
                 supervisor.spawn("venue", system.venue.run, restart=True)
                 yield LiveWorld(system, server, clock)
                 await supervisor.stop("venue")
