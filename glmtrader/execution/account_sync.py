@@ -170,8 +170,8 @@ class AccountSync:
             _log.error("report_not_asked", account=self._venue.account_id, why=str(error))
 
     def hasten(self, when_ns: int, now_ns: int) -> None:
-        """Look again no later than `when_ns`."""
-        if self._timer is not None and now_ns < self._timer[0] <= when_ns:
+        """Look again no later than `when_ns`; a timer that is due already is on its way."""
+        if self._timer is not None and self._timer[0] <= max(when_ns, now_ns):
             return
         if self._timer is not None:
             self._timer[1].cancel()

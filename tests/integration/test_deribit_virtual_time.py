@@ -31,11 +31,12 @@ def simulated(hash_seed: str) -> dict[str, Any]:
 def test_two_processes_see_the_same_bytes() -> None:
     """Events and wire bytes are equal for one seed, whatever Python's hash seed.
 
-    Three connections in five minutes, each renewing an authentication that lives 50 seconds.
+    Three connections in five minutes, each renewing an authentication that lives 50 seconds; the
+    third is lost with the adapter.
     """
     first, second = simulated("1"), simulated("2")
     assert first["result"] == second["result"]
     assert first["digest"] == second["digest"]
-    assert first["result"]["disconnects"] == 2
+    assert first["result"]["disconnects"] == 3
     assert first["result"]["orders_sent"] >= 55
     assert first["result"]["authentications"] >= 6

@@ -3,6 +3,7 @@
 import pytest
 from execution_world import ACCOUNT, BUY_STRADDLE, HEDGE, World
 
+from glmtrader.domain.instruments import MINUTE_NS
 from glmtrader.domain.order_events import CancelCommand
 from glmtrader.domain.risk_events import (
     KillSwitchSet,
@@ -28,6 +29,19 @@ def test_timer_that_fires_early_is_armed_again() -> None:
         TimerFired(ts_event=now_ns, ts_init=now_ns, component=world.service.name, key=TIMER_KEY)
     )
     world.run(100.0)
+    assert len(world.venue.requests) > asked
+
+
+def test_a_timer_that_is_due_now_is_not_put_off() -> None:
+    """What happens at the very moment of a periodic report does not skip it."""
+    world = World().opened()
+    asked = len(world.venue.requests)
+    sync = world.service._sync
+    due_ns = sync._report_next_ns
+    world.clock.call_at(due_ns, lambda: sync.hasten(due_ns + MINUTE_NS, due_ns))
+    sync._timer = None  # so that ours is armed after the call above, and fires after it
+    sync.hasten(due_ns, world.clock.now_ns())
+    world.run((due_ns - world.clock.now_ns()) / 1e9 + 5.0)
     assert len(world.venue.requests) > asked
 
 
