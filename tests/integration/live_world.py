@@ -31,7 +31,12 @@ from glmtrader.simulator.exchange import SimulatedExchange
 from glmtrader.simulator.exchange_config import AccountConfig, ExchangeConfig
 from glmtrader.simulator.generated import GeneratedMarket
 from glmtrader.simulator.generated_config import GeneratedMarketConfig
-from glmtrader.venues.deribit.config import DeribitConfig, DeribitCredentials, DeribitTimeouts
+from glmtrader.venues.deribit.config import (
+    DeribitConfig,
+    DeribitCredentials,
+    DeribitLimits,
+    DeribitTimeouts,
+)
 
 EXPIRY_NS = 20_601 * DAY_NS + 8 * HOUR_NS
 """An expiry at 08:00 UTC, late in May 2026."""
@@ -88,6 +93,10 @@ def venue(seed: int, start_ns: int, market: GeneratedMarketConfig) -> SimulatedE
     return SimulatedExchange(model, ExchangeConfig(accounts=(VENUE_ACCOUNT,)), start_ns)
 
 
+UNHURRIED = DeribitLimits(requests_per_s=1000.0)
+"""REST is throttled in the loop's seconds: at 180 times real time a report would take minutes."""
+
+
 def live_config(folder: Path, port: int, *, pq: dict[str, Any], **deribit: Any) -> Config:
     """Mode live, the strategies of the demo, their parameters given."""
     credentials = DeribitCredentials(client_id="key", client_secret=Secret("hush"))
@@ -101,6 +110,7 @@ def live_config(folder: Path, port: int, *, pq: dict[str, Any], **deribit: Any) 
             rest_url=f"http://127.0.0.1:{port}",
             credentials=credentials,
             timeouts=PATIENT,
+            limits=UNHURRIED,
             **deribit,
         ),
         strategy=(
