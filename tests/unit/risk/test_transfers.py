@@ -87,6 +87,7 @@ def test_a_restart_moves_the_peak_by_a_transfer_no_snapshot_knows() -> None:
     world.service.restore([*journal, kept, transfer("-9")])
     world.service.inputs.prices = {"BTC": 90_000.0, "ETH": 3_000.0}
     desk = world.service.desks[ACCOUNT.account_id]
+    desk.reprice(world.clock.now_ns())
     assert desk.revalue("test", world.clock.now_ns()) is not None
     assert desk.equity_peak == pytest.approx(1.0)
     assert desk.drawdown_pct == 0.0
@@ -113,6 +114,8 @@ def test_a_coin_that_is_traded_waits_for_its_price() -> None:
     world = World(numeraire="USD").start()
     world.service.inputs.prices.pop("BTC")
     desk = world.service.desks[ACCOUNT.account_id]
+    desk.valuation = None
+    desk.reprice(world.clock.now_ns())
     assert desk.revalue("test", world.clock.now_ns()) is None
     assert desk.missing == "no price of BTC"
 
