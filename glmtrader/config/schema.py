@@ -63,6 +63,12 @@ class AccountConfig(_Table, frozen=True):
     margin_mode: MarginMode = MarginMode.CROSS
     numeraire: str = "USD"
 
+    def __post_init__(self) -> None:
+        is_cross = self.margin_mode is MarginMode.CROSS
+        require(
+            (is_cross, "margin_mode isolated is not supported: the margin rule sums the account")
+        )
+
 
 class MarketConfig(_Table, frozen=True):
     """The simulated market of paper and backtest: generated from a seed, or recorded.
