@@ -184,6 +184,15 @@ class System:
             )
         )
 
+    def switch_kill(self, *, engaged: bool, flatten: bool, source: str) -> None:
+        """Engage or clear the kill switch; it is journaled and stays as it is over restarts."""
+        now_ns = self.clock.now_ns()
+        self.bus.publish(
+            KillSwitchSet(
+                ts_event=now_ns, ts_init=now_ns, engaged=engaged, flatten=flatten, source=source
+            )
+        )
+
     def stop(self) -> None:
         """Snapshot what a restart folds from, end the core, and commit; the venue is stopped."""
         now_ns = self.clock.now_ns()

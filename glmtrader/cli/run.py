@@ -2,10 +2,12 @@
 
 import asyncio
 import re
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import click
@@ -27,6 +29,7 @@ from glmtrader.kernel.clock import LoopClock, VirtualClock, wall_now_ns
 from glmtrader.kernel.driver import (
     StopRequest,
     first_error,
+    handling_signals,
     keep_journal,
     run_virtual,
     settle,
@@ -74,6 +77,7 @@ class _Options:
     duration_s: float | None
     as_json: bool
     quiet: bool
+    clear_kill: bool
 
 
 @click.command("run")
@@ -86,11 +90,14 @@ class _Options:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one object a line.")
 @click.option("--quiet", is_flag=True, help="Print the summary alone.")
-def command(*, config_name: str, duration_s: float | None, as_json: bool, quiet: bool) -> None:
+@click.option("--clear-kill", is_flag=True, help="Clear a kill switch that an earlier run left on.")
+def command(
+    *, config_name: str, duration_s: float | None, as_json: bool, quiet: bool, clear_kill: bool
+) -> None:
     """Run a configuration: one line a decision, order, fill and hedge; a summary at the end."""
     config = load(config_name)
     configure_logs()
-    options = _Options(duration_s=duration_s, as_json=as_json, quiet=quiet)
+    options = _Options(duration_s=duration_s, as_json=as_json, quiet=quiet, clear_kill=clear_kill)
     run = _backtest if config.mode is Mode.BACKTEST else _trade
     mode = asyncio.run(run(config, options))
     if mode is TradingMode.HALTED:
@@ -117,7 +124,7 @@ async def _supervise(system: System, options: _Options) -> TradingMode:
     stop = StopRequest()
     printer = _printer(system, options)
     fatal: GlmtraderError | None = None
-    with stopping_on_signals(stop), _api(system) as api:
+    with stopping_on_signals(stop), handling_signals(_kills(system)), _api(system) as api:
         try:
             await _run_until(system, printer, stop, options, api)
         except* GlmtraderError as group:
@@ -145,6 +152,8 @@ async def _run_until(
             supervisor.spawn("views", api.views.run, restart=True)
             supervisor.spawn("api", api.run, restart=True)
         system.start()
+        if options.clear_kill:
+            system.switch_kill(engaged=False, flatten=False, source="--clear-kill")
         supervisor.spawn("bus", bus.run)
         supervisor.spawn("journal", lambda: keep_journal(system.journal, bus))
         supervisor.spawn("venue", system.venue.run, restart=True)
@@ -158,6 +167,14 @@ async def _run_until(
         await settle()
         if recorder is not None:
             await recorder.ended(RECORDER_END_S_MAX)
+
+
+def _kills(system: System) -> dict[signal.Signals, Callable[[], None]]:
+    """SIGUSR1 engages the kill switch: everything is cancelled; SIGUSR2 also closes positions."""
+    return {
+        number: partial(system.switch_kill, engaged=True, flatten=flatten, source=number.name)
+        for number, flatten in ((signal.SIGUSR1, False), (signal.SIGUSR2, True))
+    }
 
 
 def _printer(system: System, options: _Options) -> Printer:

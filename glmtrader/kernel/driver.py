@@ -1,8 +1,9 @@
 """Drivers: what makes a built system go, in virtual time or until somebody says stop."""
 
 import asyncio
+import functools
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Final
 
@@ -88,13 +89,24 @@ class StopRequest:
 @contextmanager
 def stopping_on_signals(stop: StopRequest) -> Iterator[None]:
     """Let SIGINT and SIGTERM ask for an orderly stop while inside."""
+    asks = {
+        number: functools.partial(stop.ask, number.name)
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    with handling_signals(asks):
+        yield
+
+
+@contextmanager
+def handling_signals(handlers: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[None]:
+    """Call a handler in the loop for each of some signals while inside."""
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.ask, signal.Signals(number).name)
+    for number, handle in handlers.items():
+        loop.add_signal_handler(number, handle)
     try:
         yield
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in handlers:
             loop.remove_signal_handler(number)
 
 
