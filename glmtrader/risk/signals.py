@@ -61,8 +61,8 @@ def to_intent(
 
 
 def _intent_id(signal: StrategySignal) -> IntentId:
-    """By its time in microseconds, base 36: short, because order ids are made of it."""
-    return IntentId(f"{signal.strategy_id}-s{np.base_repr(signal.ts_init // 1000, 36).lower()}")
+    """By its time in nanoseconds, base 36: short, because order ids are made of it."""
+    return IntentId(f"{signal.strategy_id}-s{np.base_repr(signal.ts_init, 36).lower()}")
 
 
 def _intent_type(signal: StrategySignal, instrument: Instrument, *, is_buy: bool) -> IntentType:
