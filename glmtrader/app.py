@@ -42,7 +42,7 @@ from glmtrader.execution.service import ExecutionService
 from glmtrader.forecast.artefact import load_model
 from glmtrader.forecast.service import ForecastService
 from glmtrader.kernel.bus import Bus
-from glmtrader.kernel.clock import Clock, Timers
+from glmtrader.kernel.clock import Clock, TimerHandle, Timers
 from glmtrader.kernel.ids import config_hash
 from glmtrader.kernel.journal import Journal
 from glmtrader.market.quote_book import Catalogue, QuoteBook
@@ -158,6 +158,7 @@ class System:
         )
 
         self._restart_seq: int | None = None
+        self._retention: TimerHandle | None = None
 
     def start(self) -> None:
         """Fold the journal, record the start, and let every core component reach its inbox."""
@@ -195,6 +196,8 @@ class System:
 
     def stop(self) -> None:
         """Snapshot what a restart folds from, end the core, and commit; the venue is stopped."""
+        if self._retention is not None:
+            self._retention.cancel()
         now_ns = self.clock.now_ns()
         self.bus.drain()
         self.strategies.snapshot(now_ns)
@@ -228,7 +231,7 @@ class System:
     def _retain_regularly(self) -> None:
         """Once an hour: write down what a restart folds from, and drop what lies before it."""
         now_ns = self.clock.now_ns()
-        self.clock.call_at(now_ns + RETENTION_CHECK_NS, self._retain_regularly)
+        self._retention = self.clock.call_at(now_ns + RETENTION_CHECK_NS, self._retain_regularly)
         keep_after_ns = now_ns - round(self.config.journal.retention_days * DAY_NS)
         if not self.journal.wants_retention(keep_after_ns=keep_after_ns):
             return
