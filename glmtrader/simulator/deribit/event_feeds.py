@@ -1,5 +1,6 @@
 """Channels that tell events: trades, the account's orders and fills, the platform, listings."""
 
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ WAITING_MAX: Final = 10_000
 """Messages a channel may hold back while it is stalled; older ones are lost, as on a real wire."""
 
 
-class EventFeed:
+class EventFeed(ABC):
     """Collects messages until it is polled; a new subscriber hears of later events alone."""
 
     def __init__(self, backend: Backend, channel: Channel, account: str) -> None:
@@ -37,9 +38,9 @@ class EventFeed:
         """Nothing: events are not repeated."""
         return []
 
+    @abstractmethod
     def note(self, event: ExchangeEvent) -> None:
         """Take an event."""
-        raise NotImplementedError
 
     def poll(self) -> list[Any]:
         """What has come since, one message each."""

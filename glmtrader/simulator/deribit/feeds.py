@@ -1,5 +1,6 @@
 """What each market channel has to say: asked at every step, it answers with new messages alone."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -35,7 +36,7 @@ class Feed(Protocol):
         """Messages since the last call."""
 
 
-class StateFeed:
+class StateFeed(ABC):
     """A channel that shows a state: it speaks when the state changed, the time apart."""
 
     def __init__(self, backend: Backend, channel: Channel) -> None:
@@ -47,7 +48,7 @@ class StateFeed:
         """The state now."""
         return [self._frame()]
 
-    def note(self, event: ExchangeEvent) -> None:
+    def note(self, event: ExchangeEvent) -> None:  # noqa: B027  part of every feed; a state needs none
         """States are looked at, not told."""
 
     def poll(self) -> list[Any]:
@@ -64,8 +65,9 @@ class StateFeed:
         """A cheap sign that nothing can have changed."""
         return False
 
+    @abstractmethod
     def _frame(self) -> Frame:
-        raise NotImplementedError
+        """The state as the wire shows it."""
 
     @property
     def _instrument(self) -> Instrument:
